@@ -1,0 +1,5 @@
+"""``python -m tsubasa_cli`` is ``tsubasa``."""
+
+from tsubasa_cli.cli.main import run
+
+run()

@@ -1,0 +1,1 @@
+"""Sessions and turns; what goes into the context window, and in which order."""

@@ -1,0 +1,1 @@
+"""llama.cpp in a child process: load, probe, stream, cancel, keep KV state."""

@@ -1,0 +1,82 @@
+"""The errors a user may see: each says what happened, why, and what to do next.
+
+They are raised where the cause is known and rendered once, at the edge (``cli.main`` and the
+chat's notice bar). ``exit_code`` is what a script sees.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class TsubasaError(Exception):
+    """Base of everything that is reported to the user without a traceback."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, what: str, *, why: str = "", next_step: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.why = why
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.what, self.why, self.next_step) if part)
+
+
+class InputError(TsubasaError):
+    """What the user gave (an option, a file, standard input) cannot be used."""
+
+    exit_code = 2
+
+
+class ConfigError(TsubasaError):
+    """The settings file holds something that cannot be used."""
+
+    exit_code = 2
+
+
+class NotFoundError(TsubasaError):
+    """No session, model or turn goes by that name."""
+
+    exit_code = 3
+
+
+class StorageError(TsubasaError):
+    """The data folder or the database cannot be read or written."""
+
+    exit_code = 4
+
+
+class ModelError(TsubasaError):
+    """A model is missing, broken, or does not fit this machine."""
+
+    exit_code = 5
+
+
+class DownloadError(ModelError):
+    """A model could not be fetched."""
+
+
+class EngineError(TsubasaError):
+    """llama.cpp could not be started, or died."""
+
+    exit_code = 6
+
+
+class ContextOverflowError(TsubasaError):
+    """A message is larger than the model's context window.
+
+    ``needed`` and ``available`` are token counts of the message and of the room there is for it.
+    """
+
+    exit_code = 7
+
+    def __init__(self, needed: int, available: int) -> None:
+        super().__init__(
+            f"The message is {needed:,} tokens; {available:,} fit.",
+            why=f"It is {needed - available:,} tokens over the model's context window.",
+            next_step="Shorten it, send it with --trim, or raise engine.context_tokens.",
+        )
+        self.needed = needed
+        self.available = available

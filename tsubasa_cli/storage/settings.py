@@ -1,0 +1,115 @@
+"""What the user can set. Every field documents itself; ``tsubasa config show`` prints it all.
+
+The file is TOML in the platform's config folder and holds only what differs from the defaults;
+comments in it survive ``tsubasa config set``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Section(BaseModel):
+    """A table of the settings file: unknown keys are errors, docstrings are descriptions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class ChatSettings(Section):
+    """How conversations go."""
+
+    thinking: bool = True
+    """Let models that can think do so before they answer (/think and /no_think switch it)."""
+
+    system_prompt: str = "You are a helpful assistant. Answer clearly and to the point."
+    """What every new conversation begins with, unless a persona is chosen."""
+
+    persona: str = ""
+    """Name of the persona for new conversations (one of [personas]); empty for none."""
+
+    auto_title: bool = True
+    """Let the model name a conversation after its first reply."""
+
+    compact_at: Annotated[float, Field(ge=0.5, le=0.95)] = 0.85
+    """Share of the context window above which the oldest turns are folded into a summary."""
+
+    max_reply_tokens: Annotated[int, Field(ge=0)] = 0
+    """Longest reply in tokens; 0 lets a reply use what is left of the window."""
+
+
+class EngineSettings(Section):
+    """How llama.cpp runs."""
+
+    context_tokens: Annotated[int, Field(ge=0)] = 0
+    """Context window in tokens; 0 chooses by the model and this machine's memory."""
+
+    gpu_layers: Annotated[int, Field(ge=-1)] = -1
+    """Layers to put on the GPU; -1 offloads all that fit when the build can, 0 none."""
+
+    threads: Annotated[int, Field(ge=0)] = 0
+    """CPU threads; 0 uses the physical cores."""
+
+    kv_cache_mb: Annotated[int, Field(ge=0)] = 2048
+    """Disk kept for the KV states of the sessions last used, in MB; 0 keeps none."""
+
+
+class SamplingSettings(Section):
+    """Sampling. What is not set here follows the model family's own recommendation."""
+
+    temperature: Annotated[float, Field(ge=0.0, le=5.0)] | None = None
+    """Randomness; 0 always takes the likeliest token."""
+
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
+    """Nucleus sampling: keep the likeliest tokens that together have this probability."""
+
+    top_k: Annotated[int, Field(ge=0)] | None = None
+    """Keep only this many of the likeliest tokens; 0 keeps all."""
+
+    min_p: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
+    """Drop tokens less likely than this share of the likeliest."""
+
+    presence_penalty: Annotated[float, Field(ge=-2.0, le=2.0)] | None = None
+    """Make tokens that occurred already less likely; up to 1.5 against repetition."""
+
+
+class ModelSettings(Section):
+    """Where models come from."""
+
+    endpoint: str = ""
+    """Address of the model hub; empty means the hub client's own default (or HF_ENDPOINT)."""
+
+
+class LookSettings(Section):
+    """How the chat looks."""
+
+    theme: str = "tsubasa-night"
+    """Colour theme; the chat's theme picker (Ctrl+T) writes it here."""
+
+    sidebar: bool = True
+    """Show the list of sessions when the terminal is wide enough."""
+
+    show_thinking: bool = False
+    """Unfold the thinking block while the model thinks."""
+
+    editor: str = ""
+    """Command for writing long messages; empty means $VISUAL, then $EDITOR."""
+
+
+class Settings(Section):
+    """All of Tsubasa's settings."""
+
+    chat: ChatSettings = ChatSettings()
+    engine: EngineSettings = EngineSettings()
+    sampling: SamplingSettings = SamplingSettings()
+    models: ModelSettings = ModelSettings()
+    look: LookSettings = LookSettings()
+    personas: dict[str, str] = Field(default_factory=dict)
+    """Your personas: a name and the system prompt that it stands for."""
+
+    keys: dict[str, str] = Field(default_factory=dict)
+    """Keys of the chat by binding id, for example send = "ctrl+enter"."""
+
+
+ConfigSource = Literal["default", "file"]
