@@ -1,0 +1,215 @@
+"""The SQLite database that is the truth: opened, migrated, checked, and moved aside when broken.
+
+WAL with ``synchronous=FULL``: what is committed survives ``kill -9`` and loss of power. The schema
+is the numbered files in ``migrations/``; ``user_version`` says how many of them are applied.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import resources
+from pathlib import Path
+
+from tsubasa_cli.errors import StorageError
+from tsubasa_cli.storage.paths import PRIVATE_FILE, Paths, make_private_folder
+
+BUSY_TIMEOUT_MS = 10_000
+_BROKEN = ("malformed", "not a database", "disk image", "database corruption")
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step of the schema: ``number`` counts from 1 without gaps."""
+
+    number: int
+    name: str
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenReport:
+    """What had to be done to open the database; empty strings mean nothing."""
+
+    migrated_from: int | None = None
+    backup: Path | None = None
+    moved_aside: Path | None = None
+    salvaged_rows: int = 0
+
+    def notice(self) -> str:
+        """One paragraph for the user; empty when there is nothing to tell."""
+        if self.moved_aside:
+            return (
+                f"The database was damaged. It was moved aside to {self.moved_aside} and a new "
+                f"one was started with the {self.salvaged_rows:,} records that could be read."
+            )
+        if self.backup:
+            return f"The database was brought up to date; the old one is kept at {self.backup}."
+        return ""
+
+
+def known_migrations() -> list[Migration]:
+    """The migrations this version of the program ships, in order."""
+    folder = resources.files("tsubasa_cli.storage") / "migrations"
+    files = sorted(f.name for f in folder.iterdir() if f.name.endswith(".sql"))
+    return [
+        Migration(int(name[:4]), name[5:-4], (folder / name).read_text("utf-8")) for name in files
+    ]
+
+
+def connect(paths: Paths) -> sqlite3.Connection:
+    """Open the database, creating or migrating it as needed.
+
+    Raises ``StorageError`` when it cannot be opened, is damaged, or is from a newer version.
+    """
+    return _open(paths, known_migrations())[0]
+
+
+def open_database(
+    paths: Paths, migrations: Sequence[Migration] | None = None
+) -> tuple[sqlite3.Connection, OpenReport]:
+    """Like ``connect``, but check it too, and start afresh from what can be read if it is broken.
+
+    The damaged files are kept beside it; ``OpenReport`` tells what happened.
+    """
+    from tsubasa_cli.storage import salvage
+
+    steps = known_migrations() if migrations is None else list(migrations)
+    try:
+        connection, report = _open(paths, steps)
+        problems = find_damage(connection)
+        if not problems:
+            return connection, report
+        connection.close()
+    except StorageError as error:
+        if not isinstance(error.__cause__, sqlite3.DatabaseError) or not _is_damage(
+            error.__cause__
+        ):
+            raise
+    aside = salvage.move_aside(paths.database)
+    connection, _ = _open(paths, steps)
+    rows = salvage.copy_readable_rows(aside, connection)
+    return connection, OpenReport(moved_aside=aside, salvaged_rows=rows)
+
+
+def find_damage(connection: sqlite3.Connection) -> list[str]:
+    """What SQLite's own check complains about; empty when the database is sound."""
+    try:
+        rows = connection.execute("PRAGMA quick_check(5)").fetchall()
+        broken = [row[0] for row in rows if row[0] != "ok"]
+        connection.execute("SELECT count(*) FROM turns").fetchone()
+    except sqlite3.DatabaseError as error:
+        return [str(error)]
+    return broken
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """All or nothing, with the write lock taken at the start."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def backup(connection: sqlite3.Connection, target: Path) -> Path:
+    """Copy the whole database to ``target`` (mode 0600), consistent even while it is in use."""
+    make_private_folder(target.parent)
+    os.close(os.open(target, os.O_CREAT | os.O_WRONLY, PRIVATE_FILE))
+    copy = sqlite3.connect(target)
+    try:
+        connection.backup(copy)
+    finally:
+        copy.close()
+    return target
+
+
+def _open(paths: Paths, migrations: Sequence[Migration]) -> tuple[sqlite3.Connection, OpenReport]:
+    paths.ensure()
+    try:
+        os.close(os.open(paths.database, os.O_CREAT | os.O_RDWR, PRIVATE_FILE))
+        connection = sqlite3.connect(
+            paths.database, isolation_level=None, check_same_thread=False, timeout=10
+        )
+    except (OSError, sqlite3.Error) as error:
+        raise _cannot_open(paths, error) from error
+    try:
+        connection.row_factory = sqlite3.Row
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA secure_delete = ON")
+        return connection, _migrate(connection, paths, migrations)
+    except sqlite3.Error as error:
+        connection.close()
+        raise _cannot_open(paths, error) from error
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _migrate(
+    connection: sqlite3.Connection, paths: Paths, migrations: Sequence[Migration]
+) -> OpenReport:
+    newest = len(migrations)
+    before = _version(connection)
+    if before > newest:
+        raise StorageError(
+            f"The database {paths.database} was written by a newer version of Tsubasa.",
+            why=f"Its schema is version {before}; this program knows up to {newest}.",
+            next_step="Upgrade with pip install --upgrade tsubasa-cli, or move the file away.",
+        )
+    if before == newest:
+        return OpenReport()
+    kept = _backup_before(connection, paths, before) if before else None
+    with transaction(connection):
+        for step in migrations[_version(connection) :]:
+            for statement in _statements(step.sql):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {step.number}")
+    return OpenReport(migrated_from=before, backup=kept)
+
+
+def _backup_before(connection: sqlite3.Connection, paths: Paths, version: int) -> Path:
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    return backup(connection, paths.backups / f"tsubasa-schema{version}-{stamp}.db")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _statements(script: str) -> Iterator[str]:
+    pending = ""
+    for line in script.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            yield pending
+            pending = ""
+
+
+def _is_damage(error: BaseException) -> bool:
+    return any(sign in str(error) for sign in _BROKEN)
+
+
+def _cannot_open(paths: Paths, error: Exception) -> StorageError:
+    if _is_damage(error):
+        return StorageError(
+            f"The database {paths.database} is damaged.",
+            why=str(error),
+            next_step="Run tsubasa doctor --repair: it moves the file aside and saves what it can.",
+        )
+    return StorageError(
+        f"Cannot open the database {paths.database}.",
+        why=str(error),
+        next_step="Check that the folder is writable and the disk is not full.",
+    )

@@ -1,0 +1,43 @@
+"""Who is alive: each program that writes replies holds a lock for as long as it runs.
+
+The operating system drops the lock when the holder dies, however it dies, so a reply whose writer
+cannot be found alive is known to be interrupted. Nothing is guessed from process ids.
+"""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from tsubasa_cli.storage.paths import PRIVATE_FILE
+
+
+class WriterLock:
+    """A named sign of life, held from construction until ``release`` or the process's end."""
+
+    def __init__(self, folder: Path) -> None:
+        self.name = secrets.token_hex(8)
+        self._file = folder / f"{self.name}.writer"
+        self._lock = FileLock(self._file, mode=PRIVATE_FILE)
+        self._lock.acquire(timeout=0)
+
+    def release(self) -> None:
+        self._lock.release()
+        self._file.unlink(missing_ok=True)
+
+
+def is_writer_alive(folder: Path, name: str) -> bool:
+    """Whether the program that called itself ``name`` still runs; tidies up after a dead one."""
+    file = folder / f"{name}.writer"
+    if not file.exists():
+        return False
+    lock = FileLock(file, mode=PRIVATE_FILE)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    file.unlink(missing_ok=True)
+    return False

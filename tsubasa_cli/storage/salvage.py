@@ -1,0 +1,84 @@
+"""Getting words back out of a damaged database.
+
+The damaged files are moved aside, never deleted. Rows are read from both ends of each table until
+SQLite hits the damage, so one bad page costs that page and not the conversation.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+TABLES = ("sessions", "turns", "summaries", "models", "facts")
+
+
+def move_aside(database: Path) -> Path:
+    """Rename the database and its WAL companions; returns the new place of the main file."""
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
+    aside = database.with_name(f"{database.name}.damaged-{stamp}")
+    database.rename(aside)
+    for suffix in ("-wal", "-shm"):
+        companion = database.with_name(database.name + suffix)
+        if companion.exists():
+            companion.rename(aside.with_name(aside.name + suffix))
+    return aside
+
+
+def copy_readable_rows(damaged: Path, target: sqlite3.Connection) -> int:
+    """Copy every row that can still be read into ``target``; returns how many."""
+    try:
+        source = sqlite3.connect(damaged)
+    except sqlite3.Error:
+        return 0
+    source.row_factory = sqlite3.Row
+    target.execute("PRAGMA foreign_keys = OFF")
+    try:
+        copied = sum(_copy_table(source, target, table) for table in TABLES)
+        _mend_references(target)
+    finally:
+        target.execute("PRAGMA foreign_keys = ON")
+        source.close()
+    return copied
+
+
+def _copy_table(source: sqlite3.Connection, target: sqlite3.Connection, table: str) -> int:
+    known = {row[1] for row in target.execute(f"PRAGMA table_info({table})")}
+    copied = 0
+    for direction in ("ASC", "DESC"):
+        for row in _rows(source, table, direction):
+            columns = [name for name in row.keys() if name in known]  # noqa: SIM118
+            marks = ", ".join("?" * len(columns))
+            copied += target.execute(
+                f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({marks})",
+                [row[name] for name in columns],
+            ).rowcount
+    return copied
+
+
+def _rows(source: sqlite3.Connection, table: str, direction: str) -> Iterator[sqlite3.Row]:
+    try:
+        yield from source.execute(f"SELECT * FROM {table} ORDER BY rowid {direction}")
+    except (sqlite3.DatabaseError, UnicodeDecodeError):
+        return
+
+
+def _mend_references(target: sqlite3.Connection) -> None:
+    """Give orphaned turns a session and detach what points at rows that were lost."""
+    target.execute(
+        "INSERT OR IGNORE INTO sessions (id, title, created_ms, created_offset, updated_ms,"
+        " updated_offset) SELECT session_id, 'Recovered conversation', min(created_ms),"
+        " min(created_offset), max(created_ms), max(created_offset) FROM turns"
+        " WHERE session_id NOT IN (SELECT id FROM sessions) GROUP BY session_id"
+    )
+    target.execute(
+        "UPDATE turns SET parent_id = (SELECT max(t.id) FROM turns t WHERE t.session_id ="
+        " turns.session_id AND t.id < turns.id) WHERE parent_id IS NOT NULL AND parent_id NOT IN"
+        " (SELECT id FROM turns)"
+    )
+    target.execute(
+        "UPDATE sessions SET head_id = (SELECT max(id) FROM turns WHERE session_id = sessions.id)"
+        " WHERE head_id IS NULL OR head_id NOT IN (SELECT id FROM turns)"
+    )
+    target.execute("DELETE FROM summaries WHERE upto_turn_id NOT IN (SELECT id FROM turns)")
