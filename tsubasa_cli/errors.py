@@ -6,13 +6,12 @@ chat's notice bar). ``exit_code`` is what a script sees.
 
 from __future__ import annotations
 
-from typing import ClassVar
 
 
 class TsubasaError(Exception):
     """Base of everything that is reported to the user without a traceback."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code: int = 1
 
     def __init__(self, what: str, *, why: str = "", next_step: str = "") -> None:
         super().__init__(what)

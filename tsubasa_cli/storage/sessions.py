@@ -156,9 +156,13 @@ class SessionStore:
         return self._update(session_id, deleted_ms=None, deleted_offset=None)
 
     def purge(self, session_id: str) -> None:
-        """Remove a session and all its words for good."""
-        with self._lock, transaction(self._connection):
-            self._connection.execute("DELETE FROM sessions WHERE id = ?", (session_id,))
+        """Remove a session and all its words for good, from every page of the file."""
+        with self._lock:
+            with transaction(self._connection):
+                self._connection.execute("DELETE FROM sessions WHERE id = ?", (session_id,))
+                self._connection.execute("INSERT INTO turns_fts (turns_fts) VALUES ('rebuild')")
+            self._connection.execute("VACUUM")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _update(self, session_id: str, **columns: Any) -> Session:
         with self._lock:

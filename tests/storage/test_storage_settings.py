@@ -1,0 +1,92 @@
+"""The settings file: documented, checked, and changed without losing its comments."""
+
+from __future__ import annotations
+
+import pytest
+
+from tsubasa_cli.errors import ConfigError
+from tsubasa_cli.storage.paths import Paths
+from tsubasa_cli.storage.settings import Settings
+from tsubasa_cli.storage.settings_file import ensure_file, entries, load_settings, set_value
+
+
+def test_without_a_file_the_defaults_hold(home: Paths) -> None:
+    assert load_settings(home) == Settings()
+
+
+def test_every_setting_documents_itself() -> None:
+    for entry in entries(Settings()):
+        assert entry.description, entry.key
+        assert entry.allowed, entry.key
+
+
+def test_the_generated_file_holds_only_comments_and_loads(home: Paths) -> None:
+    file = ensure_file(home)
+    assert load_settings(home) == Settings()
+    for entry in entries(Settings()):
+        assert entry.key.rpartition(".")[2] in file.read_text()
+
+
+def test_setting_a_value_keeps_comments(home: Paths) -> None:
+    home.settings.write_text("# mine\n[chat]\nthinking = true  # because\n")
+    settings = set_value(home, "chat.thinking", "false")
+    assert settings.chat.thinking is False
+    assert home.settings.read_text() == "# mine\n[chat]\nthinking = false  # because\n"
+
+
+@pytest.mark.parametrize(
+    ("key", "raw", "attribute"),
+    [
+        ("sampling.temperature", "0.3", 0.3),
+        ("engine.context_tokens", "4096", 4096),
+        ("chat.system_prompt", "true", "true"),
+        ("look.theme", "tsubasa-day", "tsubasa-day"),
+    ],
+)
+def test_values_are_read_as_their_type(home: Paths, key: str, raw: str, attribute: object) -> None:
+    settings = set_value(home, key, raw)
+    section, name = key.split(".")
+    assert getattr(getattr(settings, section), name) == attribute
+    assert load_settings(home) == settings
+
+
+def test_personas_and_keys_are_open_tables(home: Paths) -> None:
+    set_value(home, "personas.poet", "You answer in verse.")
+    assert set_value(home, "keys.send", "ctrl+enter").personas == {"poet": "You answer in verse."}
+
+
+@pytest.mark.parametrize(
+    ("key", "raw", "expected"),
+    [
+        ("chat.thinking", "maybe", "true or false"),
+        ("sampling.temperature", "9", "a number from 0.0 to 5.0"),
+        ("chat.compact_at", "0.2", "from 0.5 to 0.95"),
+        ("engine.threads", "many", "a whole number from 0"),
+    ],
+)
+def test_a_bad_value_names_file_key_and_what_is_allowed(
+    home: Paths, key: str, raw: str, expected: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        set_value(home, key, raw)
+    assert str(home.settings) in caught.value.what
+    assert key in caught.value.what
+    assert expected in caught.value.why
+    assert not home.settings.exists()
+
+
+def test_an_unknown_key_suggests_its_neighbours(home: Paths) -> None:
+    with pytest.raises(ConfigError, match=r"chat\.compact_at"):
+        set_value(home, "chat.compact", "0.9")
+    home.settings.write_text("[chat]\nthikning = true\n")
+    with pytest.raises(ConfigError, match=r"chat\.thinking"):
+        load_settings(home)
+
+
+def test_broken_toml_and_bad_bytes_are_told(home: Paths) -> None:
+    home.settings.write_text("[chat\n")
+    with pytest.raises(ConfigError, match="not valid TOML"):
+        load_settings(home)
+    home.settings.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="Cannot read"):
+        load_settings(home)
