@@ -1,0 +1,121 @@
+"""Tokens of a prompt: scaffold with special tokens on, content strictly as text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+
+import llama_cpp.llama_cpp as llama
+
+from tsubasa_cli.engine.native import NativeModel
+from tsubasa_cli.engine.protocol import Message
+from tsubasa_cli.engine.templates import Content, Segment, choose_template, template_family
+from tsubasa_cli.engine.thinking import CLOSE, OPEN
+
+CACHED_TEXTS = 2048
+MARKUP = re.compile(r"[<\[【].*[>\]】]", re.DOTALL)
+"""Looks of tokens that mean something to a model beyond their letters."""
+
+
+class PromptMaker:
+    """Renders and tokenizes messages for one model."""
+
+    def __init__(self, model: NativeModel) -> None:
+        self._model = model
+        bos, eos = model.bos(), model.eos()
+        self._bos = bos
+        self._adds_bos = model.adds_bos() and bos is not None
+        self.template = choose_template(
+            model.chat_template(),
+            model.token_text(bos) if bos is not None else "",
+            model.token_text(eos) if eos is not None else "",
+        )
+        self.family = template_family(self.template.source, model.architecture)
+        self._marks = Marks(_meaningful_texts(model))
+        self._pads_with_space = model.tokenize("a", False) != model.tokenize("\na", False)[-1:]
+        self.scaffold_tokens = lru_cache(CACHED_TEXTS)(self._scaffold_tokens)
+        self.text_tokens = lru_cache(CACHED_TEXTS)(self._text_tokens)
+
+    def generation(self, messages: Sequence[Message], thinking: bool | None) -> list[int]:
+        """Tokens of the prompt that asks for the next reply."""
+        return self._tokens(self.template.generation(messages, thinking))
+
+    def history(self, messages: Sequence[Message], thinking: bool | None = None) -> list[int]:
+        """Tokens that every later prompt beginning with ``messages`` begins with."""
+        return self._tokens(self.template.history(messages, thinking))
+
+    def opens_thinking(self, messages: Sequence[Message], thinking: bool | None) -> bool:
+        """The prompt ends inside a think block, so that the reply begins with its thinking."""
+        last = self.template.generation(messages, thinking)[-1]
+        return last.text.rfind(OPEN) > last.text.rfind(CLOSE)
+
+    def _tokens(self, segments: Iterable[Segment]) -> list[int]:
+        tokens: list[int] = []
+        for segment in segments:
+            tokenize = self.text_tokens if isinstance(segment, Content) else self.scaffold_tokens
+            tokens.extend(tokenize(segment.text))
+        if self._adds_bos and tokens[:1] != [self._bos]:
+            tokens[:0] = [self._bos] if self._bos is not None else []
+        return tokens
+
+    def _scaffold_tokens(self, text: str) -> tuple[int, ...]:
+        return tuple(self._plain(text, parse_special=True))
+
+    def _text_tokens(self, text: str) -> tuple[int, ...]:
+        """Tokens that spell ``text`` byte for byte, none of them special."""
+        return tuple(
+            token for part in self._marks.break_up(text) for token in self._plain(part, False)
+        )
+
+    def _plain(self, text: str, parse_special: bool) -> list[int]:
+        """Tokens of a piece that stands inside a prompt. SentencePiece vocabularies put a space
+        before whatever they are given; behind a newline it goes to the newline instead."""
+        if not text:
+            return []
+        if not self._pads_with_space:
+            return self._model.tokenize(text, parse_special)
+        guard = self._model.tokenize("\n", False)
+        tokens = self._model.tokenize("\n" + text, parse_special)
+        if tokens[: len(guard)] == guard:
+            return tokens[len(guard) :]
+        return self._model.tokenize(text, parse_special)
+
+
+class Marks:
+    """Strings that a vocabulary gives a meaning, and how to keep them plain text."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._texts = {text for text in texts if len(text) > 1}
+        self._lengths = sorted({len(text) for text in self._texts})
+        firsts = "".join(sorted({re.escape(text[0]) for text in self._texts}))
+        self._first = re.compile(f"[{firsts}]") if firsts else None
+
+    def break_up(self, text: str) -> Iterator[str]:
+        """Parts of ``text`` none of which holds a whole mark; joined they are ``text``."""
+        start = 0
+        for cut in self._cuts(text):
+            yield text[start:cut]
+            start = cut
+        yield text[start:]
+
+    def _cuts(self, text: str) -> Iterator[int]:
+        if self._first is None:
+            return
+        for match in self._first.finditer(text):
+            at = match.start()
+            if any(text[at : at + length] in self._texts for length in self._lengths):
+                yield at + 1
+
+
+def _meaningful_texts(model: NativeModel) -> list[str]:
+    """Control tokens, and those of the file's added tokens that look like markup (``<think>``):
+    llama.cpp finds the latter in any text, special tokens on or off."""
+    control = llama.LLAMA_TOKEN_ATTR_CONTROL | llama.LLAMA_TOKEN_ATTR_UNKNOWN
+    texts = [model.token_text(token) for token in model.tokens_of_kind(control)]
+    added = model.tokens_of_kind(llama.LLAMA_TOKEN_ATTR_USER_DEFINED)
+    return texts + [
+        text for text in map(model.token_text, added) if MARKUP.fullmatch(text) is not None
+    ]
+
+
