@@ -1,0 +1,87 @@
+"""What goes into the context window, and in which order. Chat and training share this code.
+
+The window is: system prompt, then the history of the branch, then the newest question. History is
+append-only: a turn renders the same today and tomorrow, so the engine finds all of it in its KV
+cache. A summary stands for the oldest turns and rides at the front of the first message after
+them, because it is made of the user's words and so is data, not instruction.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tsubasa_cli.engine.protocol import Message
+from tsubasa_cli.storage.values import Role, Summary, Turn
+
+_SWITCH = re.compile(r"(?<!\S)/(no_?think|think)(?!\S)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A packed prompt: ``messages`` to send, and for each which turns it is made of."""
+
+    messages: tuple[Message, ...]
+    turn_ids: tuple[tuple[int, ...], ...]
+
+
+def pack(system_prompt: str, turns: Sequence[Turn], summary: Summary | None = None) -> Window:
+    """Pack a branch. ``turns`` go from root to the newest; those that ``summary`` covers are
+    left out. Turns without words (a reply that never began) leave no trace, and neighbours with
+    the same role become one message, since many templates insist on alternation.
+    """
+    entries: list[tuple[Message, tuple[int, ...]]] = []
+    if system_prompt.strip():
+        entries.append((Message("system", system_prompt.strip()), ()))
+    preface = summary_preface(summary) if summary else ""
+    for turn in after(turns, summary):
+        text = prompt_text(turn)
+        if not text:
+            continue
+        if preface:
+            text, preface = f"{preface}\n\n{text}", ""
+        entries.append(_joined(entries, turn.role.value, text, turn.id))
+    return Window(tuple(entry[0] for entry in entries), tuple(entry[1] for entry in entries))
+
+
+def _joined(
+    entries: list[tuple[Message, tuple[int, ...]]], role: str, text: str, turn_id: int
+) -> tuple[Message, tuple[int, ...]]:
+    if entries and entries[-1][0].role == role:
+        before, ids = entries.pop()
+        return Message(role, f"{before.text}\n\n{text}"), (*ids, turn_id)
+    return Message(role, text), (turn_id,)
+
+
+def prompt_text(turn: Turn) -> str:
+    """A turn's words as the model reads them: no surrounding space, no thinking switch."""
+    if turn.role is Role.USER:
+        return _SWITCH.sub("", turn.text).strip()
+    return turn.text.strip()
+
+
+def thinking_switch(text: str) -> bool | None:
+    """Which way the last ``/think`` or ``/no_think`` in ``text`` turns thinking; None: neither."""
+    found = _SWITCH.findall(text)
+    return found[-1].casefold() == "think" if found else None
+
+
+def after(turns: Sequence[Turn], summary: Summary | None) -> Sequence[Turn]:
+    """The turns that ``summary`` does not cover."""
+    if summary is None:
+        return turns
+    at = next((i for i, turn in enumerate(turns) if turn.id == summary.upto_turn_id), -1)
+    return turns[at + 1 :]
+
+
+def applicable(summaries: Iterable[Summary], turns: Sequence[Turn]) -> Summary | None:
+    """The summary that covers most of this branch, if any does."""
+    place = {turn.id: index for index, turn in enumerate(turns)}
+    on_branch = [summary for summary in summaries if summary.upto_turn_id in place]
+    return max(on_branch, key=lambda s: (place[s.upto_turn_id], s.id), default=None)
+
+
+def summary_preface(summary: Summary) -> str:
+    """How a summary is shown to the model."""
+    return f"[Summary of our conversation so far, for reference]\n{summary.text.strip()}\n[End]"

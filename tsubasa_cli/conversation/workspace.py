@@ -1,0 +1,80 @@
+"""Everything a program run needs, opened once and closed once."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tsubasa_cli.conversation.chat import Chat, Overrides
+from tsubasa_cli.conversation.engine_host import EngineHost
+from tsubasa_cli.models.shelf import ModelShelf
+from tsubasa_cli.storage.database import connect, open_database
+from tsubasa_cli.storage.locks import WriterLock
+from tsubasa_cli.storage.paths import Paths
+from tsubasa_cli.storage.sessions import SessionStore
+from tsubasa_cli.storage.settings import Settings
+from tsubasa_cli.storage.settings_file import load_settings
+from tsubasa_cli.storage.values import Instant, Session, Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The open parts of an installation. ``notices`` are to be told to the user once;
+    ``recovered`` are replies that a program which died had left unfinished."""
+
+    paths: Paths
+    settings: Settings
+    store: SessionStore
+    models: ModelShelf
+    host: EngineHost
+    notices: tuple[str, ...]
+    recovered: tuple[Turn, ...]
+    _connection: sqlite3.Connection
+    _writer: WriterLock
+
+    async def close(self) -> None:
+        """Stop the engine, let go of the database."""
+        await self.host.close()
+        self._connection.close()
+        self._writer.release()
+
+
+def open_workspace(
+    paths: Paths | None = None, on_notice: Callable[[str], None] | None = None
+) -> Workspace:
+    """Open settings, database, models and engine host, and recover what a crash left behind.
+
+    Raises ``ConfigError`` or ``StorageError``. ``on_notice`` hears what the engine has to tell.
+    """
+    places = (paths or Paths.from_environment()).ensure()
+    settings = load_settings(places)
+    connection, report = open_database(places)
+    writer = WriterLock(places.locks)
+    store = SessionStore(connection, writer.name)
+    recovered = tuple(store.recover(places.locks))
+    shelf = ModelShelf(places, lambda: connect(places))
+    return Workspace(
+        paths=places,
+        settings=settings,
+        store=store,
+        models=shelf,
+        host=EngineHost(places, settings, shelf, on_notice),
+        notices=tuple(filter(None, (report.notice(),))),
+        recovered=recovered,
+        _connection=connection,
+        _writer=writer,
+    )
+
+
+def open_chat(
+    workspace: Workspace, session_id: str | None = None, overrides: Overrides | None = None
+) -> Chat:
+    """Open a session by id, or begin a new one, which is stored once something is said in it."""
+    session = workspace.store.get(session_id) if session_id else _unsaved(workspace.settings)
+    return Chat(workspace.store, workspace.host, workspace.settings, session, overrides)
+
+
+def _unsaved(settings: Settings) -> Session:
+    now = Instant.now()
+    return Session("", "", False, now, now, persona=settings.chat.persona)
