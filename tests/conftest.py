@@ -24,3 +24,30 @@ def smollm2() -> Path:
     assert spec is not None, "pip install '.[dev]' brings the starter model"
     assert spec.origin is not None
     return next(Path(spec.origin).parent.glob("*.gguf"))
+
+
+@pytest.fixture(scope="session")
+def tiny_qwen3(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scripted Qwen-3: thinks ``tiny_models.THINKING``, replies ``tiny_models.REPLY``."""
+    from tiny_models import build_scripted_qwen3
+
+    return build_scripted_qwen3(tmp_path_factory.mktemp("models") / "Tiny-Qwen3.gguf")
+
+
+@pytest.fixture(scope="session")
+def endless_qwen3(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scripted Qwen-3 whose reply never ends, in a window of 32,768 tokens."""
+    from tiny_models import ENDLESS, Shape, build_scripted_qwen3
+
+    path = tmp_path_factory.mktemp("models") / "Endless-Qwen3.gguf"
+    shape = Shape(window=32768)
+    return build_scripted_qwen3(path, reply=ENDLESS, is_endless=True, shape=shape)
+
+
+@pytest.fixture(scope="session")
+def random_qwen3(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Qwen-3 of random weights, in a window of 32,768 tokens."""
+    from tiny_models import Shape, build_random_qwen3
+
+    path = tmp_path_factory.mktemp("models") / "Random-Qwen3.gguf"
+    return build_random_qwen3(path, Shape(window=32768))

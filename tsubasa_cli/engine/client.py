@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import TypeVar
@@ -167,7 +167,7 @@ class Engine:
         thinking: bool | None = None,
         max_tokens: int | None = None,
         settle: bool = True,
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         """Continue ``messages``: ``Prefill``, ``ThinkingDelta``, ``TextDelta``, ``Stats``, and
         ``Done`` last. Leaving the iteration cancels the work.
 
@@ -191,7 +191,7 @@ class Engine:
             async for event in events:
                 yield event
 
-    async def _stream(self, child: Child, request: Request) -> AsyncIterator[Event]:
+    async def _stream(self, child: Child, request: Request) -> AsyncGenerator[Event, None]:
         self._interruptible[request.id] = type(request)
         try:
             async with aclosing(child.exchange(request)) as events:

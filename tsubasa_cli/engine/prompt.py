@@ -117,5 +117,3 @@ def _meaningful_texts(model: NativeModel) -> list[str]:
     return texts + [
         text for text in map(model.token_text, added) if MARKUP.fullmatch(text) is not None
     ]
-
-

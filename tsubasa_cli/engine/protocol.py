@@ -323,7 +323,9 @@ def _decode(line: bytes, kinds: dict[str, type]) -> object:
 
 def _build(cls: type, body: dict[str, Any]) -> Any:
     hints = get_type_hints(cls)
-    return cls(**{f.name: _value(hints[f.name], body[f.name]) for f in fields(cls) if f.name in body})
+    return cls(
+        **{f.name: _value(hints[f.name], body[f.name]) for f in fields(cls) if f.name in body}
+    )
 
 
 def _value(hint: Any, raw: Any) -> Any:

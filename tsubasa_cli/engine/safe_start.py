@@ -39,9 +39,7 @@ class Mode:
     n_gpu_layers: int
 
     def applied_to(self, spec: ModelSpec) -> ModelSpec:
-        return replace(
-            spec, use_extra_bufts=self.use_extra_bufts, n_gpu_layers=self.n_gpu_layers
-        )
+        return replace(spec, use_extra_bufts=self.use_extra_bufts, n_gpu_layers=self.n_gpu_layers)
 
     @property
     def in_words(self) -> str:

@@ -84,9 +84,7 @@ class ChatTemplate:
         entries = self._entries(messages)
         return self._split(self._render(entries, True, thinking), entries)
 
-    def history(
-        self, messages: Sequence[Message], thinking: bool | None = None
-    ) -> list[Segment]:
+    def history(self, messages: Sequence[Message], thinking: bool | None = None) -> list[Segment]:
         """The part of any later prompt that ``messages`` already fix: up to where the next user's
         words begin. Templates render the last reply unlike a past one (Qwen-3 keeps its think
         block), so a user entry follows and is cut off again."""
