@@ -61,9 +61,13 @@ def free_bytes(machine: Machine) -> int:
 
 def fits(model: Weighty, machine: Machine) -> bool:
     """Whether this machine, with little else running, could hold the model and a small window."""
-    total = machine.ram_total + machine.vram_total
     smallest = min(SMALLEST_CONTEXT, model.n_ctx_train or SMALLEST_CONTEXT)
-    return estimate_bytes(model, smallest) <= total * USABLE_SHARE
+    return estimate_bytes(model, smallest) <= usable_bytes(machine)
+
+
+def usable_bytes(machine: Machine) -> int:
+    """What a model can have at most here."""
+    return int((machine.ram_total + machine.vram_total) * USABLE_SHARE)
 
 
 def check_fits(model: Weighty, n_ctx: int, machine: Machine, released: int = 0) -> None:

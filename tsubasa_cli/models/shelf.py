@@ -24,7 +24,6 @@ from tsubasa_cli.models.gguf_header import read_header
 from tsubasa_cli.models.machine import Machine, this_machine
 from tsubasa_cli.models.model import Model, Source
 from tsubasa_cli.models.presets import family_of
-from tsubasa_cli.storage.database import transaction
 from tsubasa_cli.storage.paths import Paths
 from tsubasa_cli.storage.values import Instant
 
@@ -149,7 +148,7 @@ class ModelShelf:
         path = path.expanduser().absolute()
         facts = self._examine(path, force)
         name = _checked_name(name if name is not None else path.stem)
-        self._require_free(name)
+        self.require_free(name)
         if in_place:
             digest, target = sha256_of(path, on_progress), path
         else:
@@ -158,14 +157,12 @@ class ModelShelf:
         return self._register(name, target, Source.IMPORT, facts, digest, str(path), not in_place)
 
     def add_pulled(self, name: str, path: Path, sha256: str, origin: str) -> Model:
-        """Register a file that ``models.pull`` brought and checked. ``origin`` is repo:file.
+        """Register a file that ``models.pull`` brought and checked; ``origin`` is repo:file.
 
-        A row of the same name is replaced when it has the same origin.
+        A row of the same name and path is replaced. Raises ``ModelError`` when it cannot chat.
         """
         facts = self._examine(path, force=True)
-        with closing(self._connect()) as connection, transaction(connection):
-            connection.execute("DELETE FROM models WHERE name = ? AND origin = ?", (name, origin))
-        self._require_free(name)
+        self.require_free(name, path)
         return self._register(name, path, Source.HUB, facts, sha256, origin, True)
 
     def remove(self, name: str) -> Model:
@@ -190,6 +187,16 @@ class ModelShelf:
             connection.execute("DELETE FROM models WHERE name = ?", (model.name,))
         return model
 
+    def require_free(self, name: str, path: Path | None = None) -> None:
+        """Raise ``InputError`` when ``name`` is taken by another model than that at ``path``."""
+        for taken in self.list():
+            if taken.name.lower() == name.lower() and taken.path != path:
+                raise InputError(
+                    f"A model called “{taken.name}” is here already ({taken.path}).",
+                    next_step="Give this one another name (--name), or remove the other first "
+                    f"(tsubasa model remove {taken.name}).",
+                )
+
     # ------------------------------------------------------------------ inside
 
     def _examine(self, path: Path, force: bool) -> ModelFacts:
@@ -198,15 +205,6 @@ class ModelShelf:
         if not force:
             require_known(header, path.name)
         return facts_of(header)
-
-    def _require_free(self, name: str) -> None:
-        taken = next((m for m in self.list() if m.name.lower() == name.lower()), None)
-        if taken:
-            raise InputError(
-                f"A model called “{taken.name}” is here already ({taken.path}).",
-                next_step="Give this one another name (--name), or remove the other first "
-                f"(tsubasa model remove {taken.name}).",
-            )
 
     def _register(
         self,
@@ -223,8 +221,8 @@ class ModelShelf:
         values = (name, str(path), source.value, origin, owns_file, size, sha256, header)
         with closing(self._connect()) as connection:
             connection.execute(
-                "INSERT INTO models (name, path, source, origin, owns_file, size_bytes, sha256,"
-                " header, added_ms, added_offset) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO models (name, path, source, origin, owns_file, size_bytes,"
+                " sha256, header, added_ms, added_offset) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (*values, now.epoch_ms, now.offset_minutes),
             )
         return self.get(name)
