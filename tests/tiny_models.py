@@ -63,6 +63,9 @@ MARKUP = ("<think>", "</think>", "<tool_call>", "</tool_call>")
 NEWLINE, PARAGRAPH = "Ċ", "ĊĊ"
 """Byte-level spellings of one newline and of two."""
 
+ROLES = ("system", "user", "assistant")
+"""One token each in Qwen's vocabulary, and so here: prompt format must cost what it costs there."""
+
 THINKING = "Hmm, what do they want?"
 REPLY = "Hello! The sky is blue 🪽 and birds fly over quiet hills."
 ENDLESS = "one two three four five six seven eight nine ten eleven twelve"
@@ -90,7 +93,7 @@ class Vocabulary:
         letters = _byte_letters()
         self.merges: list[str] = []
         tokens = list(letters.values())
-        for word in dict.fromkeys([PARAGRAPH, *(_spell(word, letters) for word in words)]):
+        for word in dict.fromkeys([PARAGRAPH, *(_spell(w, letters) for w in (*ROLES, *words))]):
             self._merge(word, tokens)
         self.plain = len(tokens)
         self.tokens = [*tokens, *CONTROL, *MARKUP]

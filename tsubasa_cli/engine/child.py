@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from pathlib import Path
 
@@ -75,7 +75,7 @@ class Child:
     def next_id(self) -> int:
         return next(self._ids)
 
-    async def exchange(self, request: Request) -> AsyncIterator[Event]:
+    async def exchange(self, request: Request) -> AsyncGenerator[Event, None]:
         """The events of ``request``, to its last. Leaving early cancels it. ``EngineDied`` when
         the process ends first."""
         events: asyncio.Queue[Event | None] = asyncio.Queue()

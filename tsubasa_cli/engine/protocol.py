@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from enum import StrEnum
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Union, get_args, get_origin, get_type_hints
 
@@ -293,24 +294,26 @@ class Failed(Event):
 # ----------------------------------------------------------------------------- the wire
 
 
-def _subclasses(base: type) -> dict[str, type]:
-    return {cls.kind: cls for cls in base.__subclasses__()}  # type: ignore[attr-defined]
+def _kinds(base: type[Request] | type[Event]) -> dict[str, type]:
+    return {cls.kind: cls for cls in base.__subclasses__()}
 
 
 def encode(message: Request | Event) -> bytes:
-    """One line of JSON, newline included."""
+    """One line of JSON, newline included. Lone surrogates, which no model could be told, become
+    question marks."""
     body = {"kind": message.kind, **asdict(message)}
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace") + b"\n"
 
 
 def decode_request(line: bytes) -> Request:
     """The inverse of ``encode`` for requests; ``ValueError`` on anything else."""
-    return _decode(line, _subclasses(Request))  # type: ignore[return-value]
+    return _decode(line, _kinds(Request))  # type: ignore[return-value]
 
 
 def decode_event(line: bytes) -> Event:
     """The inverse of ``encode`` for events; ``ValueError`` on anything else."""
-    return _decode(line, _subclasses(Event))  # type: ignore[return-value]
+    return _decode(line, _kinds(Event))  # type: ignore[return-value]
 
 
 def _decode(line: bytes, kinds: dict[str, type]) -> object:
@@ -321,8 +324,13 @@ def _decode(line: bytes, kinds: dict[str, type]) -> object:
     return _build(cls, body)
 
 
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    return get_type_hints(cls)
+
+
 def _build(cls: type, body: dict[str, Any]) -> Any:
-    hints = get_type_hints(cls)
+    hints = _hints(cls)
     return cls(
         **{f.name: _value(hints[f.name], body[f.name]) for f in fields(cls) if f.name in body}
     )
