@@ -1,8 +1,8 @@
 """A model hub on the loopback interface: the part of the hub's protocol that its client speaks.
 
 ``GET /api/models/OWNER/REPO?blobs=true`` lists; ``/OWNER/REPO/resolve/COMMIT/FILE`` answers with
-the hub's headers and redirects to ``/cdn/…``, which honours byte ranges. It can be told to fail in
-the ways of real ones, and it remembers what it was asked and how many bytes it gave.
+the hub's headers and redirects to ``/cdn/…`` on another host, which honours byte ranges. It can
+be told to fail in the ways of real ones, and it remembers what it was asked and how many bytes it gave.
 """
 
 from __future__ import annotations
@@ -53,6 +53,11 @@ class HubServer:
     """Send other bytes than those whose checksum is announced."""
     ignore_ranges: bool = False
     list_without_lfs: bool = False
+
+    @property
+    def cdn(self) -> str:
+        """The same server by another name: to a client it is another host."""
+        return self.url.replace("127.0.0.1", "localhost")
 
     def transfers(self) -> list[Served]:
         """The requests that moved bytes of files, in order."""
@@ -139,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(404, "EntryNotFound")
         else:
             headers = {
-                "Location": f"{hub.url}/cdn/{name}/{file}",
+                "Location": f"{hub.cdn}/cdn/{name}/{file}",
                 "X-Repo-Commit": COMMIT,
                 "X-Linked-Etag": f'"{hub.checksum(name, file)}"',
                 "X-Linked-Size": str(len(hub.repos[name][file])),

@@ -124,7 +124,7 @@ class Hub:
             if answer.status_code >= 400:
                 answer.read()
             utils.hf_raise_for_status(answer)
-            yield _first_byte(answer.status_code, answer.headers, start), answer.iter_bytes(1 << 20)
+            yield _first_byte(answer.status_code, answer.headers, start), answer.iter_bytes()
 
     @contextmanager
     def _explained(self, repo: str, file: str = "") -> Iterator[None]:

@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -30,7 +31,7 @@ from tsubasa_cli.storage.paths import PRIVATE_FILE, Paths
 ATTEMPTS = 4
 """Connections in a row that may fail without bringing a byte."""
 PAUSE_SECONDS = 1.0
-_SPEED_SECONDS = 5.0
+_SPEED_SECONDS, _SAMPLE_SECONDS = 5.0, 0.1
 
 
 class Stage(StrEnum):
@@ -82,13 +83,13 @@ def pull(
     target = paths.ensure().models / _safe(f"{repo.name}--{file.name}".replace("/", "--"))
     lock = FileLock(paths.locks / f"{target.name}.lock", mode=PRIVATE_FILE)
     try:
-        lock.acquire(timeout=0)
+        held = lock.acquire(timeout=0)
     except Timeout:
         raise DownloadError(
             f"{file.name} is being downloaded by another tsubasa.",
             next_step="Wait for it to end.",
         ) from None
-    with lock:
+    with held:
         return _on_shelf(shelf, wanted, _Download(hub, repo, file, target, tell, pause_seconds))
 
 
@@ -214,6 +215,7 @@ class _Download:
     def _start_over(self, part: BinaryIO) -> None:
         part.seek(0)
         part.truncate()
+        self._speed = _Speed()
         self._digest = hashlib.sha256()
         self._resumed_from = 0
 
@@ -246,17 +248,19 @@ class _Download:
 
 
 class _Speed:
-    """Bytes per second over the last few seconds."""
+    """Bytes per second over the last few seconds, from a sample every so often."""
 
     def __init__(self) -> None:
-        self._seen: list[tuple[float, int]] = []
+        self._seen: deque[tuple[float, int]] = deque()
 
     def after(self, done: int) -> float:
         now = time.monotonic()
-        self._seen = [(at, n) for at, n in self._seen if now - at < _SPEED_SECONDS]
-        self._seen.append((now, done))
-        (first, had), span = self._seen[0], now - self._seen[0][0]
-        return (done - had) / span if span > 0 and first < now else 0.0
+        if not self._seen or now - self._seen[-1][0] >= _SAMPLE_SECONDS:
+            self._seen.append((now, done))
+        while now - self._seen[0][0] > _SPEED_SECONDS and len(self._seen) > 1:
+            self._seen.popleft()
+        first, had = self._seen[0]
+        return (done - had) / (now - first) if now > first else 0.0
 
 
 def _chosen(hub: Hub, wanted: Wanted, pause_seconds: float) -> tuple[Repository, HubFile]:
