@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from tsubasa_cli.conversation.answering import Answering, Manner, room_for_prompt
 from tsubasa_cli.conversation.engine_host import EngineHost
 from tsubasa_cli.conversation.events import ChatEvent, Exchange, Overflow, Titled, WindowUse
-from tsubasa_cli.conversation.packing import applicable, pack, thinking_switch
+from tsubasa_cli.conversation.packing import applicable, pack, thinking_switch, without_switch
 from tsubasa_cli.engine.protocol import Message
 from tsubasa_cli.errors import InputError
 from tsubasa_cli.storage.sessions import SessionStore
@@ -231,7 +231,7 @@ class Chat:
         )
 
     async def _prepare(self, text: str) -> None:
-        if not text.strip():
+        if not without_switch(text):
             raise InputError("There is nothing to send.", next_step="Type a message first.")
         self._interrupt_chores()
         switch = thinking_switch(text)

@@ -56,9 +56,12 @@ def _joined(
 
 def prompt_text(turn: Turn) -> str:
     """A turn's words as the model reads them: no surrounding space, no thinking switch."""
-    if turn.role is Role.USER:
-        return _SWITCH.sub("", turn.text).strip()
-    return turn.text.strip()
+    return without_switch(turn.text) if turn.role is Role.USER else turn.text.strip()
+
+
+def without_switch(text: str) -> str:
+    """What a user's message says beside its thinking switches."""
+    return _SWITCH.sub("", text).strip()
 
 
 def thinking_switch(text: str) -> bool | None:
