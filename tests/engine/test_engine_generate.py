@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -143,7 +144,7 @@ async def test_progress_figures_add_up(engine: Engine, tiny_qwen3: Path) -> None
     prefills = [event for event in events if isinstance(event, Prefill)]
     assert prefills[0].done == 0
     assert prefills[-1].done == prefills[-1].total == done.stats.evaluated
-    assert all(b.done - a.done <= 128 for a, b in zip(prefills, prefills[1:], strict=False))
+    assert all(b.done - a.done <= 128 for a, b in itertools.pairwise(prefills))
     stats = [event for event in events if isinstance(event, Stats)]
     assert [s.generated for s in stats] == sorted(s.generated for s in stats)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from tsubasa_cli.engine.child import Child
-from tsubasa_cli.engine.errors import EngineDied, error_of
+from tsubasa_cli.engine.errors import EngineDied, OutOfMemoryError, error_of
 from tsubasa_cli.engine.protocol import (
     Count,
     Counted,
@@ -91,7 +92,16 @@ class Engine:
         Cancelling ends the process.
         """
         async with self._loading:
-            return await self._climb(spec, on_progress, skipping=())
+            try:
+                return await self._climb(spec, on_progress, skipping=())
+            except OutOfMemoryError as error:
+                if not error.on_gpu:
+                    raise
+            self._on_notice(
+                "The model does not fit the GPU's memory, so it runs on the CPU; "
+                "engine.gpu_layers can put a part of it on the GPU."
+            )
+            return await self._climb(replace(spec, n_gpu_layers=0), on_progress, skipping=())
 
     async def _climb(
         self, spec: ModelSpec, on_progress: OnProgress | None, skipping: Sequence[Mode]
@@ -176,9 +186,15 @@ class Engine:
         """
         self._cancel_all(Warm)
         ask = (tuple(messages), sampling, thinking, max_tokens, settle)
-        child = self._require_child()
+        async with aclosing(self._survive(lambda i: Generate(i, *ask))) as events:
+            async for event in events:
+                yield event
+
+    async def _survive(self, make: Callable[[int], Request]) -> AsyncGenerator[Event, None]:
+        """The events of a request; asked again of a more careful process when the first real
+        batch killed one that had not been probed."""
         try:
-            async with aclosing(self._stream(child, Generate(child.next_id(), *ask))) as events:
+            async with aclosing(self._stream(make)) as events:
                 async for event in events:
                     yield event
             return
@@ -186,20 +202,20 @@ class Engine:
             if not death.is_crash or self._is_proven:
                 raise
         await self._replace_crashed()
-        child = self._require_child()
-        async with aclosing(self._stream(child, Generate(child.next_id(), *ask))) as events:
+        async with aclosing(self._stream(make)) as events:
             async for event in events:
                 yield event
 
-    async def _stream(self, child: Child, request: Request) -> AsyncGenerator[Event, None]:
+    async def _stream(self, make: Callable[[int], Request]) -> AsyncGenerator[Event, None]:
+        child = self._require_child()
+        request = make(child.next_id())
         self._interruptible[request.id] = type(request)
         try:
             async with aclosing(child.exchange(request)) as events:
                 async for event in events:
                     if isinstance(event, Failed):
                         raise error_of(event)
-                    if isinstance(event, Prefill) and event.done > 1:
-                        self._is_proven = True
+                    self._is_proven = self._is_proven or _proves(event)
                     yield event
         finally:
             self._interruptible.pop(request.id, None)
@@ -224,9 +240,8 @@ class Engine:
 
     async def warm(self, messages: Sequence[Message]) -> Warmed:
         """Evaluate ``messages`` as history in advance; gives way to any ``generate``."""
-        child = self._require_child()
-        request = Warm(child.next_id(), tuple(messages))
-        return await self._last(self._stream(child, request), Warmed)
+        entries = tuple(messages)
+        return await self._last(self._survive(lambda i: Warm(i, entries)), Warmed)
 
     # ------------------------------------------------------------- small questions
 
@@ -278,6 +293,13 @@ class Engine:
         child, self._child, self._loaded = self._child, None, None
         if child is not None:
             await child.close()
+
+
+def _proves(event: Event) -> bool:
+    """A batch of more than one token was computed, and the process lives."""
+    if isinstance(event, Prefill):
+        return event.done > 1
+    return isinstance(event, Warmed) and event.evaluated > 1
 
 
 async def _load_in(child: Child, request: Load, on_progress: OnProgress | None) -> Loaded:

@@ -39,6 +39,12 @@ class EngineDied(EngineError):  # noqa: N818 - it names what happened
         return code is not None and -code in crashes
 
 
+class OutOfMemoryError(ModelError):
+    """The model or its window does not fit; ``on_gpu`` when a GPU was to hold layers of it."""
+
+    on_gpu = False
+
+
 def ending_in_words(exit_code: int | None) -> str:
     """How a process ended, for people."""
     if exit_code is None:
@@ -51,6 +57,12 @@ def ending_in_words(exit_code: int | None) -> str:
         return f"was ended by signal {-exit_code}"
 
 
+KINDS: dict[str, type[TsubasaError]] = {
+    "missing": ModelError,
+    "memory": OutOfMemoryError,
+    "model": ModelError,
+    "state": StorageError,
+}
 NEXT_STEPS = {
     "missing": "Choose another with `tsubasa model use`, or `tsubasa model list` what is there.",
     "memory": "Choose a smaller model, or a smaller window: "
@@ -66,7 +78,8 @@ def error_of(failed: Failed) -> TsubasaError:
     """The error that the child's ``failed`` stands for."""
     if failed.code == "overflow":
         return ContextOverflowError(failed.details["needed"], failed.details["available"])
-    kinds = {"missing": ModelError, "memory": ModelError, "model": ModelError}
-    kind = StorageError if failed.code == "state" else kinds.get(failed.code, EngineError)
     next_step = failed.next_step or NEXT_STEPS.get(failed.code, "")
-    return kind(failed.what, why=failed.why, next_step=next_step)
+    error = KINDS.get(failed.code, EngineError)(failed.what, why=failed.why, next_step=next_step)
+    if isinstance(error, OutOfMemoryError):
+        error.on_gpu = failed.details.get("gpu_layers", 0) > 0
+    return error

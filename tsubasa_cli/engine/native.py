@@ -22,6 +22,7 @@ SLICE = 128
 """Tokens evaluated between two looks at the cancel flag during prompt processing."""
 
 F16_BYTES = 2
+ALL_LAYERS = 9999
 MODEL_META_BYTES = 4096
 
 
@@ -50,7 +51,7 @@ class NativeModel:
         self.n_threads = n_threads
         log.forget()
         llama.llama_backend_init()
-        self.gpu_layers = _gpu_layers(spec)
+        self.gpu_layers = gpu_layers(spec)
         self.model = self._load(spec, on_progress)
         self.vocab = llama.llama_model_get_vocab(self.model)
         self.n_vocab: int = llama.llama_vocab_n_tokens(self.vocab)
@@ -252,10 +253,11 @@ def set_known(params: Any, name: str, value: Any) -> None:
         setattr(params, name, value)
 
 
-def _gpu_layers(spec: ModelSpec) -> int:
+def gpu_layers(spec: ModelSpec) -> int:
+    """Layers to ask for on a GPU: none where the build cannot, for -1 more than any model has."""
     if not llama.llama_supports_gpu_offload():
         return 0
-    return 9999 if spec.n_gpu_layers < 0 else spec.n_gpu_layers
+    return ALL_LAYERS if spec.n_gpu_layers < 0 else spec.n_gpu_layers
 
 
 def _is_about_memory(line: str) -> bool:

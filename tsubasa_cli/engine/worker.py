@@ -19,7 +19,7 @@ import llama_cpp.llama_cpp as llama
 from jinja2 import TemplateError
 
 from tsubasa_cli.engine.inbox import Inbox
-from tsubasa_cli.engine.native import NativeError, NativeModel
+from tsubasa_cli.engine.native import NativeError, NativeModel, gpu_layers
 from tsubasa_cli.engine.native_log import NativeLog
 from tsubasa_cli.engine.prompt import PromptMaker
 from tsubasa_cli.engine.protocol import (
@@ -138,7 +138,8 @@ class Worker:
             self._open(request)
         except NativeError as error:
             what = f"llama.cpp cannot load {path.name}."
-            self._fail(request, error.code, what, error.why)
+            details = {"gpu_layers": gpu_layers(request.model)}
+            self.emit(Failed(request.id, error.code, what, error.why, details=details))
 
     def _open(self, request: Load) -> None:
         n_threads = request.model.n_threads or default_threads()
