@@ -2,7 +2,7 @@
 
 ``GET /api/models/OWNER/REPO?blobs=true`` lists; ``/OWNER/REPO/resolve/COMMIT/FILE`` answers with
 the hub's headers and redirects to ``/cdn/…`` on another host, which honours byte ranges. It can
-be told to fail in the ways of real ones, and it remembers what it was asked and how many bytes it gave.
+be told to fail in the ways of real ones, and remembers what it was asked and what it gave.
 """
 
 from __future__ import annotations
