@@ -53,6 +53,8 @@ class HubServer:
     """Send other bytes than those whose checksum is announced."""
     ignore_ranges: bool = False
     list_without_lfs: bool = False
+    listing: bytes | None = None
+    """Sent instead of every listing."""
 
     @property
     def cdn(self) -> str:
@@ -117,7 +119,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _list(self, repo: str) -> None:
         hub = self.server_hub
-        if repo in hub.repo_status:
+        if hub.listing is not None:
+            self._send(200, hub.listing, {"Content-Type": "application/json"})
+        elif repo in hub.repo_status:
             self._refuse(*hub.repo_status[repo])
         elif repo not in hub.repos:
             # The real hub answers 401 to strangers, whether the repository is private or absent.

@@ -149,8 +149,11 @@ class TestPull:
 
 class TestOwnFiles:
     @pytest.mark.usefixtures("home")
-    def test_import_says_what_to_do_next(self, mine: Path) -> None:
-        assert "tsubasa model use mine" in model("import", str(mine)).stderr
+    def test_import_says_what_comes_next(self, mine: Path) -> None:
+        assert "It is in service." in model("import", str(mine)).stderr
+        model("use", "smollm2-135m")
+        again = model("import", str(mine), "--name", "again").stderr
+        assert "tsubasa model use again" in again
         model("use", "MINE")
         assert "★  mine" in model("list").stdout
 

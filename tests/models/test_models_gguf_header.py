@@ -306,6 +306,12 @@ class TestHostile:
         except ModelError as error:
             assert str(error)
 
+    def test_texts_that_would_steer_the_terminal_are_made_harmless(self) -> None:
+        metadata = qwen3_metadata() | {"general.name": "\x1b[2Jx\n" + "y" * 5000}
+        title = facts_of(parse(bytes(Gguf(metadata)))).title
+        assert title.isprintable()
+        assert len(title) <= 120
+
 
 class TestUnsuitable:
     def check(self, change: dict[str, object], name: str = "m.gguf", **gguf_: object) -> ModelError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import resource
@@ -19,7 +20,14 @@ import pytest
 from gguf_bytes import Gguf, Tensor, qwen3_metadata
 from hub_server import BLOCK, COMMIT, HubServer, serve_hub
 
-from tsubasa_cli.errors import DownloadError, InputError, ModelError, NotFoundError
+from tsubasa_cli.errors import (
+    ConfigError,
+    DownloadError,
+    InputError,
+    ModelError,
+    NotFoundError,
+    TsubasaError,
+)
 from tsubasa_cli.models.pull import PullProgress, Stage
 from tsubasa_cli.models.pull import pull as pull_without_pauses
 from tsubasa_cli.models.shelf import ModelShelf
@@ -349,6 +357,29 @@ class TestRefusals:
         error = refused("qwen3-0.6b", shelf, home, "http://hub.invalid")
         assert "Cannot reach the model hub" in error.what
         assert "http://hub.invalid" in f"{error.what} {error.why}"
+
+    @pytest.mark.parametrize(
+        "endpoint", ["hub", "ftp://hub", "http://", "http://[bad", "http://h:x"]
+    )
+    def test_an_address_that_is_none(self, shelf: ModelShelf, home: Paths, endpoint: str) -> None:
+        with pytest.raises(ConfigError, match="not the address"):
+            pull("qwen3-0.6b", shelf, home, endpoint)
+
+    @pytest.mark.parametrize("answer", [b"<html>Sign in", b"[]", b'"hello"', b"{}", b'{"id": 3}'])
+    def test_something_else_answers(
+        self, hub: HubServer, shelf: ModelShelf, home: Paths, answer: bytes
+    ) -> None:
+        hub.listing = answer
+        refused("qwen3-0.6b", shelf, home, hub.url)
+
+    def test_file_names_that_would_leave_the_folder(
+        self, hub: HubServer, shelf: ModelShelf, home: Paths
+    ) -> None:
+        hub.repos["a/b"] = {"../../../evil-Q4_K_M.gguf": CONTENT, "\x1b[2J-Q4_K_M.gguf": CONTENT}
+        with contextlib.suppress(TsubasaError):
+            pull("a/b", shelf, home, hub.url)
+        outside = [path for path in home.data.parent.rglob("*evil*") if home.models != path.parent]
+        assert {path.parent for path in outside} <= {home.locks}
 
     def test_offline_mode(self, hub: HubServer, home: Paths) -> None:
         answer = run_pull(home, hub.url, HF_HUB_OFFLINE="1")

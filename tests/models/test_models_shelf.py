@@ -94,6 +94,11 @@ class TestImport:
         assert (model.family, model.architecture, model.owns_file) == ("qwen3", "qwen3", True)
         assert list(home.models.iterdir()) == [model.path]
 
+    def test_a_qwen3_that_llama_cpp_loads(self, shelf: ModelShelf, tiny_qwen3: Path) -> None:
+        model = shelf.import_file(tiny_qwen3)
+        assert (model.name, model.family, model.chat_template) == ("Tiny-Qwen3", "qwen3", True)
+        assert model.kv_bytes_per_token > 0
+
     def test_a_copy_across_file_systems_is_private(
         self,
         shelf: ModelShelf,

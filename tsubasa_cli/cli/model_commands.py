@@ -169,8 +169,11 @@ def _confirm_removal(name: str, chosen: bool, owns_file: bool) -> None:
 
 
 def _offer(name: str, use: bool) -> None:
+    serving = context.shelf().in_service()
     if use:
         use_(name)
+    elif serving and serving.name == name:
+        context.say("It is in service.")
     else:
         context.say(f"Use it with: tsubasa model use {name}")
 

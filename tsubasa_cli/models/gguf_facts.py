@@ -21,6 +21,8 @@ KV_VALUE_BYTES = 2
 MAX_LAYERS = 4096
 """A sane bound on what a hostile header may make us add up."""
 
+MAX_SHOWN = 120
+
 _SPLIT_NAME = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$", re.IGNORECASE)
 
 
@@ -57,8 +59,8 @@ def facts_of(header: GgufHeader) -> ModelFacts:
     kv_heads = _kv_heads_per_layer(header, architecture, layers, heads)
     vocabulary = header.metadata.get("tokenizer.ggml.tokens")
     return ModelFacts(
-        architecture=architecture,
-        title=header.text("general.name"),
+        architecture=printable(architecture),
+        title=printable(header.text("general.name")),
         quantization=quantization(header),
         n_ctx_train=header.number(f"{architecture}.context_length"),
         n_layers=layers,
@@ -70,8 +72,13 @@ def facts_of(header: GgufHeader) -> ModelFacts:
         n_vocab=vocabulary.length if isinstance(vocabulary, ArrayFact) else 0,
         kv_bytes_per_token=sum(kv_heads) * (key + value) * KV_VALUE_BYTES,
         chat_template=bool(header.text("tokenizer.chat_template")),
-        tokenizer=header.text("tokenizer.ggml.model"),
+        tokenizer=printable(header.text("tokenizer.ggml.model")),
     )
+
+
+def printable(text: str) -> str:
+    """The first characters of a text of the file, without any that could steer a terminal."""
+    return "".join(character for character in text[:MAX_SHOWN] if character.isprintable())
 
 
 def kv_bytes_per_token(header: GgufHeader) -> int:
@@ -105,7 +112,7 @@ def require_chat_model(header: GgufHeader, name: str) -> None:
         what = {"adapter": "a LoRA adapter", "mmproj": "an image encoder (mmproj)"}.get(kind)
         raise ModelError(
             f"{name} is not a model to chat with.",
-            why=f"It is {what or other or f'of the type “{kind[:40]}”'}.",
+            why=f"It is {what or other or f'of the type “{printable(kind)}”'}.",
             next_step="Import the model's main GGUF file instead.",
         )
     if not architecture:
@@ -148,7 +155,7 @@ def require_known(header: GgufHeader, name: str) -> None:
     force = "If your llama-cpp-python is newer, import it with --force."
     if architecture not in CHAT_ARCHITECTURES:
         raise ModelError(
-            f"{name} has the unknown architecture '{architecture[:60]}'.",
+            f"{name} has the unknown architecture '{printable(architecture)}'.",
             why="This version of llama.cpp is not known to run it.",
             next_step=force,
         )

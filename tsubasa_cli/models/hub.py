@@ -13,9 +13,11 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from tsubasa_cli.errors import DownloadError
+from tsubasa_cli.errors import ConfigError, DownloadError
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -72,17 +74,25 @@ class Hub:
 
     def __init__(self, endpoint: str = "") -> None:
         self._client = _client_library()
-        self.endpoint = (endpoint or self._client.constants.ENDPOINT).rstrip("/")
+        self.endpoint = _checked_address(endpoint or self._client.constants.ENDPOINT)
 
     def list_files(self, repo: str) -> Repository:
         """The files of ``repo`` with sizes and checksums. Raises ``DownloadError``."""
         with self._explained(repo):
-            info = self._client.HfApi(endpoint=self.endpoint).model_info(
-                repo, files_metadata=True, timeout=TIMEOUT_SECONDS
-            )
+            try:
+                info = self._client.HfApi(endpoint=self.endpoint).model_info(
+                    repo, files_metadata=True, timeout=TIMEOUT_SECONDS
+                )
+            except (JSONDecodeError, TypeError, KeyError, AttributeError) as error:
+                raise DownloadError(
+                    f"{self.endpoint} does not answer like a model hub.",
+                    why="Something else answers there, such as a sign-in page.",
+                    next_step="Check models.endpoint and HF_ENDPOINT, and the network.",
+                ) from error
         files = tuple(
             HubFile(each.rfilename, each.size or 0, each.lfs.sha256 if each.lfs else None)
             for each in info.siblings or ()
+            if each.rfilename.isprintable()
         )
         return Repository(repo, info.sha or "main", files)
 
@@ -145,6 +155,12 @@ class Hub:
                 "The hub client is switched to offline.",
                 next_step="Unset HF_HUB_OFFLINE and try again.",
             ) from error
+        except ImportError as error:
+            raise DownloadError(
+                "The proxy that is set needs a package that is not installed.",
+                why=str(error),
+                next_step="Install it (pip install socksio), or unset ALL_PROXY.",
+            ) from error
         # httpx's own base class, whichever generation of httpx the client was built on.
         except errors.HTTPError as error:
             raise HubTroubleError(_transport_words(error, self.endpoint)) from error
@@ -160,6 +176,22 @@ def _client_library() -> ModuleType:
     import huggingface_hub.utils
 
     return huggingface_hub
+
+
+def _checked_address(endpoint: str) -> str:
+    """``endpoint`` without its last slash; ``ConfigError`` when it is no address."""
+    try:
+        parts = urlsplit(endpoint)
+        sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound:
+        raise ConfigError(
+            f"“{endpoint}” is not the address of a model hub.",
+            why="It must begin with https:// (or http://) and name a host.",
+            next_step="Correct it: tsubasa config set models.endpoint ADDRESS, or HF_ENDPOINT.",
+        )
+    return endpoint.rstrip("/")
 
 
 def _first_byte(status: int, headers: Any, asked: int) -> int:
