@@ -133,7 +133,7 @@ class Engine:
     async def _try(
         self, spec: ModelSpec, mode: Mode, on_progress: OnProgress | None, probe: bool
     ) -> Loaded | None:
-        """Load in ``mode``; None when the process died of a signal."""
+        """Load in ``mode``; None when the process crashed."""
         await self.close()
         child = self._child = await Child.start(self._log_file)
         request = Load(child.next_id(), mode.applied_to(spec), probe)
@@ -141,6 +141,8 @@ class Engine:
             loaded = await _load_in(child, request, on_progress)
         except EngineDied as death:
             await child.close()
+            if death.was_killed:
+                raise OutOfMemoryError.killed_while_loading() from death
             if death.was_signalled:
                 return None
             raise self._did_not_start(death) from death

@@ -32,6 +32,11 @@ class EngineDied(EngineError):  # noqa: N818 - it names what happened
         return self.exit_code_of_child is not None and self.exit_code_of_child < 0
 
     @property
+    def was_killed(self) -> bool:
+        """By SIGKILL: a system that ran out of memory, or somebody."""
+        return self.exit_code_of_child == -signal.SIGKILL
+
+    @property
     def is_crash(self) -> bool:
         """A fault of native code, not a kill from outside."""
         crashes = (signal.SIGSEGV, signal.SIGILL, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE)
@@ -43,6 +48,14 @@ class OutOfMemoryError(ModelError):
     """The model or its window does not fit; ``on_gpu`` when a GPU was to hold layers of it."""
 
     on_gpu = False
+
+    @classmethod
+    def killed_while_loading(cls) -> OutOfMemoryError:
+        return cls(
+            "The engine was killed while it loaded the model.",
+            why="Most likely the system ran out of memory.",
+            next_step=NEXT_STEPS["memory"],
+        )
 
 
 def ending_in_words(exit_code: int | None) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import llama_cpp.llama_cpp as llama
+import psutil
 
 from tsubasa_cli.engine.native_log import NativeLog
 from tsubasa_cli.engine.protocol import ModelSpec
@@ -22,6 +23,7 @@ SLICE = 128
 """Tokens evaluated between two looks at the cancel flag during prompt processing."""
 
 F16_BYTES = 2
+GB = 10**9
 ALL_LAYERS = 9999
 MODEL_META_BYTES = 4096
 
@@ -80,7 +82,19 @@ class NativeModel:
             raise self._refusal("model")
         return model
 
+    def _refuse_impossible(self, n_ctx: int) -> None:
+        """Linux grants any allocation and kills later, so refuse before what cannot be."""
+        needed, there = n_ctx * self.kv_bytes_per_token(), psutil.virtual_memory().total
+        if self.gpu_layers == 0 and needed > there and not llama.llama_model_is_hybrid(self.model):
+            llama.llama_model_free(self.model)
+            raise NativeError(
+                "memory",
+                f"A window of {n_ctx:,} tokens takes {needed / GB:,.1f} GB; "
+                f"this machine has {there / GB:,.1f} GB.",
+            )
+
     def _open_context(self, n_ctx: int) -> Any:
+        self._refuse_impossible(n_ctx)
         params = llama.llama_context_default_params()
         params.n_ctx = n_ctx
         params.n_batch = SLICE

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -52,6 +53,8 @@ PROBE_TOKENS = 64
 """Large enough for the matrix kernels that crash on some CPUs; one token takes other kernels."""
 
 PROGRESS_STEP = 0.01
+OOM_SCORE = "500"
+"""Of -1000 (never) to 1000 (first)."""
 
 
 class Worker:
@@ -301,10 +304,17 @@ def _log_crashes(log: NativeLog) -> None:
     threading.excepthook = lambda crash: log.failure(crash.exc_value or crash.exc_type())
 
 
+def _offer_oneself_first() -> None:
+    """When memory runs out Linux kills somebody: let it be the engine, not the chat."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(OOM_SCORE)
+
+
 def main() -> None:
     """Run the engine on this process's standard input and output."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.umask(0o077)
+    _offer_oneself_first()
     output = _private_output()
     faulthandler.enable()
     log = NativeLog()
