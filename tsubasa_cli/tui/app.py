@@ -1,0 +1,248 @@
+"""The chat application: opens chats, owns the look, and ends without losing anything."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from datetime import datetime
+from typing import Any, ClassVar
+
+from textual import on, work
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from tsubasa_cli.conversation.chat import Overrides
+from tsubasa_cli.conversation.workspace import Workspace, open_chat
+from tsubasa_cli.errors import NotFoundError, TsubasaError
+from tsubasa_cli.storage.settings_file import set_value
+from tsubasa_cli.tui.clock import local_now
+from tsubasa_cli.tui.conductor import Conductor
+from tsubasa_cli.tui.screens.chat_screen import ChatScreen
+from tsubasa_cli.tui.screens.first_run import FirstRun, needs_first_run
+from tsubasa_cli.tui.screens.help import Help
+from tsubasa_cli.tui.screens.model_picker import ModelPicker
+from tsubasa_cli.tui.screens.theme_picker import ThemePicker
+from tsubasa_cli.tui.themes import DEFAULT_THEME, OWN_THEMES
+from tsubasa_cli.tui.widgets.sidebar import Sidebar
+
+STOP_SECONDS = 2.0
+"""How long quitting waits for a reply to be committed as stopped."""
+
+
+def run_chat(
+    workspace: Workspace,
+    session_id: str | None = None,
+    first_message: str | None = None,
+    overrides: Overrides | None = None,
+) -> None:
+    """Run the chat until the user leaves it; closes ``workspace``.
+
+    Raises ``NotFoundError`` when there is no such session.
+    """
+    app = ChatApp(workspace, session_id, first_message, overrides)
+    app.run()
+
+
+class ChatApp(App[None]):
+    """Shows ``session_id`` or a new chat. ``now`` is the clock of the session list."""
+
+    TITLE = "Tsubasa"
+    CSS_PATH = ["app.tcss", "screens/chat_screen.tcss", "screens/dialogs.tcss"]
+    HORIZONTAL_BREAKPOINTS = []
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+q", "quit", "Leave", id="quit", priority=True),
+    ]
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        session_id: str | None = None,
+        first_message: str | None = None,
+        overrides: Overrides | None = None,
+        now: Callable[[], datetime] = local_now,
+    ) -> None:
+        super().__init__()
+        self.workspace = workspace
+        self._overrides = overrides
+        self._first_message = first_message
+        self._engine_turn = asyncio.Lock()
+        self._answering: dict[str, Conductor] = {}
+        self._closing = False
+        for theme in OWN_THEMES:
+            self.register_theme(theme)
+        self.set_keymap(workspace.settings.keys)
+        self._chat_screen = ChatScreen(workspace, self._conduct(session_id), now)
+
+    def get_default_screen(self) -> Screen[None]:
+        return self._chat_screen
+
+    def on_mount(self) -> None:
+        self._wear(self.workspace.settings.look.theme)
+        for notice in self.workspace.notices:
+            self.notify(notice, title="At the start", timeout=15, markup=False)
+
+    @on(ChatScreen.Opened)
+    def _opened(self) -> None:
+        self._begin()
+
+    # ------------------------------------------------------------------ the first minute
+
+    @work
+    async def _begin(self) -> None:
+        """Load the model behind the first frame; ask for one when there is none."""
+        if self._first_message is None and await asyncio.to_thread(needs_first_run, self.workspace):
+            await self.push_screen_wait(FirstRun(self.workspace))
+        self.load_model()
+        if self._first_message:
+            self._chat_screen.send(self._first_message)
+
+    @work(exclusive=True, group="load")
+    async def load_model(self) -> None:
+        """Get the open chat's model ready."""
+        try:
+            await self.workspace.host.ready(self._model())
+        except TsubasaError as error:
+            self._chat_screen.tell(error)
+        else:
+            self._chat_screen.engine_ready()
+
+    def _model(self) -> str | None:
+        asked = self._overrides.model if self._overrides else None
+        return asked or self._chat_screen.chat.session.model
+
+    # ------------------------------------------------------------------ chats
+
+    def _conduct(self, session_id: str | None) -> Conductor:
+        """The conductor of a session: the one that is still answering, or a new one."""
+        if session_id in self._answering:
+            return self._answering[session_id or ""]
+        chat = open_chat(self.workspace, session_id, self._overrides)
+        return Conductor(chat, self._engine_turn, self._spawn)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> object:
+        return self.run_worker(work, group="replies", exit_on_error=True)
+
+    async def open_session(self, session_id: str | None) -> None:
+        """Show a session, or a new chat."""
+        screen = self._chat_screen
+        await screen.save_draft()
+        before = screen.conductor
+        self._answering = {k: c for k, c in self._answering.items() if c.busy}
+        if before.busy:
+            self._answering[before.chat.session.id] = before
+        elif before.chat.session.id:
+            await before.chat.close()
+        await screen.open(self._conduct(session_id))
+
+    @on(Sidebar.Chosen)
+    async def _chosen(self, event: Sidebar.Chosen) -> None:
+        if event.session_id != self._chat_screen.chat.session.id:
+            try:
+                await self.open_session(event.session_id)
+            except NotFoundError as error:
+                self._chat_screen.tell(error)
+        self._chat_screen.composer.field.focus()
+
+    @on(Sidebar.Deleted)
+    async def _deleted(self, event: Sidebar.Deleted) -> None:
+        if event.session.id == self._chat_screen.chat.session.id:
+            await self._chat_screen.conductor.stop_all()
+            await self.open_session(None)
+
+    async def action_new_chat(self) -> None:
+        if self._chat_screen.chat.session.head_id is not None:
+            await self.open_session(None)
+        self._chat_screen.composer.field.focus()
+
+    # ------------------------------------------------------------------ look and models
+
+    def _wear(self, theme: str) -> None:
+        self.theme = theme if theme in self.available_themes else DEFAULT_THEME
+
+    @work
+    async def action_choose_theme(self, name: str = "") -> None:
+        chosen: str | None = name
+        if not name:
+            picker = ThemePicker(list(self.available_themes), self.theme)
+            chosen = await self.push_screen_wait(picker)
+        if chosen and chosen not in self.available_themes:
+            self.notify(f"There is no theme {chosen!r}.", severity="warning", markup=False)
+        elif chosen:
+            self.theme = chosen
+            await self._remember_theme(chosen)
+
+    async def _remember_theme(self, name: str) -> None:
+        try:
+            await asyncio.to_thread(set_value, self.workspace.paths, "look.theme", name)
+        except TsubasaError as error:
+            self._chat_screen.tell(error)
+
+    @work
+    async def action_choose_model(self, name: str = "") -> None:
+        chosen: str | None = name
+        if not name:
+            current = self.workspace.host.model_name
+            chosen = await self.push_screen_wait(ModelPicker(self.workspace, current))
+        if chosen:
+            await self.use_model(chosen)
+
+    async def use_model(self, name: str) -> None:
+        """Answer the open chat with another model from now on."""
+        try:
+            await self._chat_screen.chat.set_model(name)
+        except TsubasaError as error:
+            self._chat_screen.tell(error)
+            return
+        if not self._chat_screen.conductor.busy:
+            self.load_model()
+
+    def action_help(self) -> None:
+        self.push_screen(Help(self.workspace))
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """What the command palette offers: everything that has a key."""
+        if screen is self._chat_screen:
+            for binding in ChatScreen.BINDINGS:
+                if isinstance(binding, Binding) and binding.show:
+                    yield SystemCommand(
+                        binding.description, self._key_of(binding), self._doing(binding.action)
+                    )
+        yield SystemCommand("Leave", "Everything is saved", self.action_quit)
+
+    def _key_of(self, binding: Binding) -> str:
+        from tsubasa_cli.tui import keys
+
+        return keys.of(binding, self.workspace.settings.keys)
+
+    def _doing(self, action: str) -> Callable[[], Coroutine[Any, Any, object]]:
+        async def do() -> object:
+            return await self.run_action(action, self._chat_screen)
+
+        return do
+
+    # ------------------------------------------------------------------ the end
+
+    async def action_quit(self) -> None:
+        """Save the draft, stop what is written, keep the KV state, stop the engine."""
+        if self._closing:
+            return
+        self._closing = True
+        await self._chat_screen.save_draft()
+        self.run_worker(self._leave())
+
+    async def _leave(self) -> None:
+        conductor = self._chat_screen.conductor
+        for each in (conductor, *self._answering.values()):
+            each.drop_queue()
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await conductor.stop_all()
+            await conductor.chat.close()
+        except (TimeoutError, TsubasaError):
+            self.log("A reply was still being written.")
+        self.exit()
+
+    async def on_unmount(self) -> None:
+        """However the program ends, the engine ends with it."""
+        await self.workspace.close()

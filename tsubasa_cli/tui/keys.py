@@ -1,0 +1,34 @@
+"""Keys as people read them, and what may be remapped."""
+
+from __future__ import annotations
+
+from textual.binding import Binding
+
+_NAMES = {
+    "escape": "Esc",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "question_mark": "?",
+    "up": "↑",
+    "down": "↓",
+    "left": "←",
+    "right": "→",
+    "pageup": "PgUp",
+    "pagedown": "PgDn",
+}
+
+
+def spoken(key: str) -> str:
+    """ "ctrl+n" as "Ctrl+N"; alternatives are separated by " or "."""
+    return " or ".join(_spoken(each.strip()) for each in key.split(","))
+
+
+def _spoken(key: str) -> str:
+    *modifiers, last = key.split("+")
+    name = _NAMES.get(last) or (last if len(last) == 1 and not modifiers else last.capitalize())
+    return "+".join([*(modifier.capitalize() for modifier in modifiers), name])
+
+
+def of(binding: Binding, keymap: dict[str, str]) -> str:
+    """The keys of ``binding``, after the user's own mapping."""
+    return spoken(keymap.get(binding.id or "", binding.key))

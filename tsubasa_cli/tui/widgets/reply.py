@@ -1,0 +1,125 @@
+"""What the model said: its thinking, its words as Markdown, and how it ended."""
+
+from __future__ import annotations
+
+from textual import work
+from textual.app import ComposeResult
+from textual.widgets import Markdown, Static
+
+from tsubasa_cli.storage.values import Branch, Turn, TurnStatus
+from tsubasa_cli.tui.flow import follow
+from tsubasa_cli.tui.live_reply import LiveReply, Stage, Trouble
+from tsubasa_cli.tui.widgets.notice import Notice
+from tsubasa_cli.tui.widgets.thinking import Thinking
+from tsubasa_cli.tui.widgets.utterance import Utterance
+
+ENDINGS = {
+    TurnStatus.STOPPED: "stopped",
+    TurnStatus.INTERRUPTED: "interrupted · r answers again",
+    TurnStatus.TRUNCATED: "cut off: the context window or the token limit is reached",
+    TurnStatus.PENDING: "not answered yet · r answers it",
+    TurnStatus.STREAMING: "being written elsewhere",
+}
+
+
+class Reply(Utterance):
+    """A reply; with ``live`` it grows while it is made."""
+
+    def __init__(
+        self, turn: Turn, branch: Branch | None, live: LiveReply | None, *, unfold: bool = False
+    ) -> None:
+        super().__init__(turn, branch)
+        self._live = live if live and not live.ended else None
+        self._trouble = live.trouble if live and live.ended else None
+        self._unfold = unfold
+        self._said = 0
+        self._markdown = Markdown("" if self._live else turn.text, classes="words")
+
+    @property
+    def words(self) -> str:
+        return "".join(self._live.text) if self._live else self.turn.text
+
+    @property
+    def source(self) -> str:
+        """The Markdown that is on screen now."""
+        return self._markdown.source
+
+    def compose(self) -> ComposeResult:
+        if self.turn.thinking and not self._live:
+            yield Thinking(self.turn.thinking, collapsed=not self._unfold)
+        yield self._markdown
+        if self._trouble:
+            yield Notice(self._trouble.what, self._trouble.why, self._trouble.next_step)
+        yield Static("", markup=False, classes="footer")
+
+    def on_mount(self) -> None:
+        self.refresh_footer()
+        if self._live:
+            self.add_class("-live")
+            self._follow(self._live)
+
+    def refresh_footer(self) -> None:
+        label = "  ".join(part for part in (self._state_label(), self.branch_label()) if part)
+        line = self.query_one(".footer", Static)
+        line.update(label)
+        line.display = bool(label)
+        self._markdown.display = bool(self._said or self.words)
+
+    def action_unfold(self) -> None:
+        for block in self.query(Thinking):
+            block.collapsed = not block.collapsed
+
+    @work
+    async def _follow(self, live: LiveReply) -> None:
+        changed = live.watch()
+        try:
+            await follow(changed, self._catch_up, lambda: live.ended)
+        finally:
+            live.unwatch(changed)
+
+    async def _catch_up(self) -> None:
+        live = self._live
+        if live is None or not self.is_mounted:
+            return
+        ended = live.ended
+        await self._show_thinking(live)
+        pieces = live.text[self._said :]
+        self._said += len(pieces)
+        self.refresh_footer()
+        if pieces:
+            await self._markdown.append("".join(pieces))
+        if ended:
+            await self._settle(live)
+        await self.wait_for_refresh()
+
+    async def _show_thinking(self, live: LiveReply) -> None:
+        if not live.thinking:
+            return
+        for block in self.query(Thinking):
+            block.say("".join(live.thinking), live.thinking_seconds, ended=bool(live.text))
+            return
+        await self.mount(Thinking(collapsed=not self._unfold), before=self._markdown)
+
+    async def _settle(self, live: LiveReply) -> None:
+        """Show the reply as it was committed."""
+        self._live = None
+        self.turn = live.turn
+        self.remove_class("-live")
+        for block in self.query(Thinking):
+            block.say(live.turn.thinking, live.thinking_seconds, ended=True)
+        if self._markdown.source.strip() != live.turn.text.strip():
+            await self._markdown.update(live.turn.text)
+        if live.trouble:
+            await self.explain(live.trouble)
+        self.refresh_footer()
+
+    async def explain(self, trouble: Trouble) -> None:
+        """Say why the reply broke off, below what there is of it."""
+        await self.query_children(Notice).remove()
+        notice = Notice(trouble.what, trouble.why, trouble.next_step)
+        await self.mount(notice, after=self._markdown)
+
+    def _state_label(self) -> str:
+        if self._live:
+            return "" if self._live.stage is Stage.WRITING else f"{self._live.stage}…"
+        return ENDINGS.get(self.turn.status, "")

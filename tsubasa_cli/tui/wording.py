@@ -1,0 +1,63 @@
+"""Numbers, sizes and dates as people read them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+KB = 1024
+GROUPS = ("Today", "Yesterday", "This week", "Older")
+
+
+def size(count: int) -> str:
+    """Bytes as "812 B", "51 KB", "1.0 MB" or "2.5 GB"."""
+    if count < KB:
+        return f"{count} B"
+    if count < KB**2:
+        return f"{count / KB:.0f} KB"
+    if count < KB**3:
+        return f"{count / KB**2:.1f} MB"
+    return f"{count / KB**3:.1f} GB"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as "less than a second", "4 s" or "2 min 05 s"."""
+    whole = round(seconds)
+    if whole < 1:
+        return "less than a second"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def count(number: int, noun: str) -> str:
+    """ "1 message", "1,204 messages"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def short_tokens(tokens: int) -> str:
+    """Tokens as "812", "4.1k" or "33k"."""
+    if tokens < 1000:
+        return str(tokens)
+    return f"{tokens / 1000:.1f}k" if tokens < 10_000 else f"{tokens / 1000:.0f}k"
+
+
+def day_group(moment: datetime, now: datetime) -> str:
+    """Which heading of the session list ``moment`` belongs under."""
+    days = (now.date() - moment.astimezone(now.tzinfo).date()) // timedelta(days=1)
+    if days <= 0:
+        return GROUPS[0]
+    if days == 1:
+        return GROUPS[1]
+    return GROUPS[2] if days < 7 else GROUPS[3]
+
+
+def first_line(text: str, width: int) -> str:
+    """The beginning of ``text`` on one line of at most ``width`` characters."""
+    line = " ".join(text[: width * 4].split())
+    return line if len(line) <= width else f"{line[: width - 1]}…"
+
+
+def decimal_size(count: int) -> str:
+    """Bytes of a model as hubs and disks count them: "2.5 GB", "640 MB"."""
+    if count >= 10**9:
+        return f"{count / 10**9:.1f} GB"
+    return f"{count / 10**6:.0f} MB" if count >= 10**6 else f"{count / 1000:.0f} KB"
