@@ -7,7 +7,6 @@ chat's notice bar). ``exit_code`` is what a script sees.
 from __future__ import annotations
 
 
-
 class TsubasaError(Exception):
     """Base of everything that is reported to the user without a traceback."""
 

@@ -25,12 +25,13 @@ from tsubasa_cli.storage.values import Branch, Session, Summary, Turn
 @dataclass(frozen=True, slots=True)
 class Overrides:
     """What this run of the program asks for, above settings and session: sampling fields by
-    name, a thinking switch, a model, a system prompt."""
+    name, a thinking switch, a model, a system prompt, the longest reply in tokens."""
 
     sampling: tuple[tuple[str, float | int], ...] = ()
     thinking: bool | None = None
     model: str | None = None
     system_prompt: str | None = None
+    max_tokens: int | None = None
 
 
 class Chat:
@@ -225,7 +226,7 @@ class Chat:
             model=self._model,
             thinking=self.thinking,
             sampling=self._overrides.sampling,
-            max_tokens=chat.max_reply_tokens or None,
+            max_tokens=self._overrides.max_tokens or chat.max_reply_tokens or None,
             compact_at=chat.compact_at,
             name_session=chat.auto_title and not self.session.title_is_users,
         )
