@@ -13,7 +13,7 @@ own does: the thinking switch, and think blocks that vanish from past replies.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,14 +89,22 @@ class Shape:
 class Vocabulary:
     """Bytes, merges that spell some words in one token, and Qwen's special tokens."""
 
-    def __init__(self, words: Sequence[str]) -> None:
+    def __init__(
+        self,
+        words: Sequence[str],
+        control: Sequence[str] = CONTROL,
+        markup: Sequence[str] = MARKUP,
+        template: str = QWEN3_TEMPLATE,
+    ) -> None:
+        """``control`` begins with the BOS token and has the EOS token third."""
+        self._control, self._markup, self._template = control, markup, template
         letters = _byte_letters()
         self.merges: list[str] = []
         tokens = list(letters.values())
         for word in dict.fromkeys([PARAGRAPH, *(_spell(w, letters) for w in (*ROLES, *words))]):
             self._merge(word, tokens)
         self.plain = len(tokens)
-        self.tokens = [*tokens, *CONTROL, *MARKUP]
+        self.tokens = [*tokens, *control, *markup]
         self._ids = {token: i for i, token in enumerate(self.tokens)}
         self._letters = letters
 
@@ -123,8 +131,20 @@ class Vocabulary:
 
     def types(self) -> list[gguf.TokenType]:
         kinds = [gguf.TokenType.NORMAL] * self.plain
-        kinds += [gguf.TokenType.CONTROL] * len(CONTROL)
-        return kinds + [gguf.TokenType.USER_DEFINED] * len(MARKUP)
+        kinds += [gguf.TokenType.CONTROL] * len(self._control)
+        return kinds + [gguf.TokenType.USER_DEFINED] * len(self._markup)
+
+    def write(self, writer: gguf.GGUFWriter) -> None:
+        """Add this vocabulary, and the template, to a file."""
+        writer.add_tokenizer_model("gpt2")
+        writer.add_tokenizer_pre("qwen2")
+        writer.add_token_list(self.tokens)
+        writer.add_token_types(self.types())
+        writer.add_token_merges(self.merges)
+        writer.add_eos_token_id(self.id_of(self._control[2]))
+        writer.add_bos_token_id(self.id_of(self._control[0]))
+        writer.add_add_bos_token(False)
+        writer.add_chat_template(self._template)
 
 
 def build_random_qwen3(path: Path, shape: Shape | None = None, seed: int = 7) -> Path:
@@ -136,7 +156,7 @@ def build_random_qwen3(path: Path, shape: Shape | None = None, seed: int = 7) ->
         name: (random.standard_normal(size) * 0.05).astype(np.float32)
         for name, size in _tensor_sizes(shape, len(vocabulary.tokens)).items()
     }
-    return _write(path, shape, vocabulary, _with_unit_norms(weights))
+    return write_qwen3(path, shape, vocabulary.write, _with_unit_norms(weights))
 
 
 def build_scripted_qwen3(
@@ -160,7 +180,7 @@ def build_scripted_qwen3(
     weights["token_embd.weight"] = embeddings
     for token, successor in successors.items():
         weights["output.weight"][successor] += embeddings[token]
-    return _write(path, shape, vocabulary, _with_unit_norms(weights))
+    return write_qwen3(path, shape, vocabulary.write, _with_unit_norms(weights))
 
 
 def _successors(
@@ -210,12 +230,19 @@ def _with_unit_norms(
     }
 
 
-def _write(
+def zero_weights(shape: Shape, vocabulary: int) -> dict[str, npt.NDArray[np.float32]]:
+    """Tensors of a model of which only the vocabulary matters."""
+    sizes = _tensor_sizes(shape, vocabulary)
+    return _with_unit_norms({name: np.zeros(size, np.float32) for name, size in sizes.items()})
+
+
+def write_qwen3(
     path: Path,
     shape: Shape,
-    vocabulary: Vocabulary,
+    write_vocabulary: Callable[[gguf.GGUFWriter], None],
     weights: dict[str, npt.NDArray[np.float32]],
 ) -> Path:
+    """A GGUF of the Qwen-3 architecture; ``write_vocabulary`` adds tokenizer and template."""
     writer = gguf.GGUFWriter(path, "qwen3")
     writer.add_name(path.stem)
     writer.add_context_length(shape.window)
@@ -228,7 +255,7 @@ def _write(
     writer.add_value_length(HEAD)
     writer.add_rope_freq_base(1_000_000.0)
     writer.add_layer_norm_rms_eps(1e-6)
-    _write_vocabulary(writer, vocabulary)
+    write_vocabulary(writer)
     for name, weight in weights.items():
         writer.add_tensor(name, weight)
     writer.write_header_to_file()
@@ -236,19 +263,6 @@ def _write(
     writer.write_tensors_to_file()
     writer.close()
     return path
-
-
-def _write_vocabulary(writer: gguf.GGUFWriter, vocabulary: Vocabulary) -> None:
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("qwen2")
-    writer.add_token_list(vocabulary.tokens)
-    writer.add_token_types(vocabulary.types())
-    writer.add_token_merges(vocabulary.merges)
-    writer.add_eos_token_id(vocabulary.id_of("<|im_end|>"))
-    writer.add_pad_token_id(vocabulary.id_of("<|endoftext|>"))
-    writer.add_bos_token_id(vocabulary.id_of("<|endoftext|>"))
-    writer.add_add_bos_token(False)
-    writer.add_chat_template(QWEN3_TEMPLATE)
 
 
 def _byte_letters() -> dict[int, str]:

@@ -32,7 +32,7 @@ class NativeError(Exception):
     """llama.cpp refused. ``code`` is "model", "memory" or "decode"; ``why`` is its own reason."""
 
     def __init__(self, code: str, why: str) -> None:
-        super().__init__(code)
+        super().__init__(code, why)
         self.code = code
         self.why = why
 

@@ -32,8 +32,8 @@ class PromptMaker:
             model.token_text(eos) if eos is not None else "",
         )
         self.family = template_family(self.template.source, model.architecture)
-        self._marks = Marks(_meaningful_texts(model))
         self._pads_with_space = model.tokenize("a", False) != model.tokenize("\na", False)[-1:]
+        self._marks = Marks(_meaningful_texts(model, self._pads_with_space))
         self.scaffold_tokens = lru_cache(CACHED_TEXTS)(self._scaffold_tokens)
         self.text_tokens = lru_cache(CACHED_TEXTS)(self._text_tokens)
 
@@ -108,12 +108,11 @@ class Marks:
                 yield at + 1
 
 
-def _meaningful_texts(model: NativeModel) -> list[str]:
+def _meaningful_texts(model: NativeModel, pads_with_space: bool) -> list[str]:
     """Control tokens, and those of the file's added tokens that look like markup (``<think>``):
-    llama.cpp finds the latter in any text, special tokens on or off."""
+    llama.cpp finds the latter in any text, special tokens on or off. Vocabularies that pad with
+    spaces do so again behind each added token that is found, so there none may be."""
     control = llama.LLAMA_TOKEN_ATTR_CONTROL | llama.LLAMA_TOKEN_ATTR_UNKNOWN
     texts = [model.token_text(token) for token in model.tokens_of_kind(control)]
-    added = model.tokens_of_kind(llama.LLAMA_TOKEN_ATTR_USER_DEFINED)
-    return texts + [
-        text for text in map(model.token_text, added) if MARKUP.fullmatch(text) is not None
-    ]
+    added = map(model.token_text, model.tokens_of_kind(llama.LLAMA_TOKEN_ATTR_USER_DEFINED))
+    return texts + [text for text in added if pads_with_space or MARKUP.fullmatch(text)]

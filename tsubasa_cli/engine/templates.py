@@ -191,7 +191,7 @@ def template_family(source: str, architecture: str) -> str:
         "<|im_start|>": "chatml",
         "<start_of_turn>": "gemma",
         "[INST]": "mistral",
-        "<|user|>": "phi3",
+        "<|end|>": "phi3",
     }
     return next((family for mark, family in marks.items() if mark in source), "other")
 
