@@ -68,7 +68,7 @@ class ChatApp(App[None]):
         self._first_message = first_message
         self._engine_turn = asyncio.Lock()
         self._answering: dict[str, Conductor] = {}
-        self._closing = False
+        self._is_leaving = False
         for theme in OWN_THEMES:
             self.register_theme(theme)
         self.set_keymap(workspace.settings.keys)
@@ -225,9 +225,9 @@ class ChatApp(App[None]):
 
     async def action_quit(self) -> None:
         """Save the draft, stop what is written, keep the KV state, stop the engine."""
-        if self._closing:
+        if self._is_leaving:
             return
-        self._closing = True
+        self._is_leaving = True
         await self._chat_screen.save_draft()
         self.run_worker(self._leave())
 
