@@ -69,6 +69,27 @@ def test_a_transaction_is_all_or_nothing(home: Paths) -> None:
     assert connection.execute("SELECT count(*) FROM facts").fetchone()[0] == 0
 
 
+def test_a_second_connection_does_not_let_go_of_the_first_ones_locks(home: Paths) -> None:
+    first = connect(home)
+    SessionStore(first).create()
+    connect(home).close()
+    visitor = "from tsubasa_cli.storage import database, paths\n"
+    visitor += "database.connect(paths.Paths.from_environment()).close()"
+    subprocess.run([sys.executable, "-c", visitor], check=True)
+    assert home.database.with_name("tsubasa.db-wal").exists()
+    kept = SessionStore(first).create()
+    assert SessionStore(connect(home)).get(kept.id)
+
+
+def test_a_busy_database_is_not_taken_for_a_damaged_one(home: Paths) -> None:
+    holder = connect(home)
+    holder.execute("PRAGMA locking_mode = EXCLUSIVE")
+    holder.execute("BEGIN EXCLUSIVE")
+    visitor = sqlite3.connect(home.database, timeout=0)
+    with pytest.raises(StorageError, match="locked"):
+        find_damage(visitor)
+
+
 class TestDamage:
     @staticmethod
     def fill(home: Paths, sessions: int = 40) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
@@ -97,13 +97,22 @@ def open_database(
 
 
 def find_damage(connection: sqlite3.Connection) -> list[str]:
-    """What SQLite's own check complains about; empty when the database is sound."""
+    """What SQLite's own check complains about; empty when the database is sound.
+
+    Raises ``StorageError`` when it cannot be checked: that says nothing of its health.
+    """
     try:
         rows = connection.execute("PRAGMA quick_check(5)").fetchall()
         broken = [row[0] for row in rows if row[0] != "ok"]
         connection.execute("SELECT count(*) FROM turns").fetchone()
     except sqlite3.DatabaseError as error:
-        return [str(error)]
+        if _is_damage(error):
+            return [str(error)]
+        raise StorageError(
+            "The database cannot be checked now.",
+            why=str(error),
+            next_step="Try again when no other Tsubasa is busy with it.",
+        ) from error
     return broken
 
 
@@ -123,7 +132,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 def backup(connection: sqlite3.Connection, target: Path) -> Path:
     """Copy the whole database to ``target`` (mode 0600), consistent even while it is in use."""
     make_private_folder(target.parent)
-    os.close(os.open(target, os.O_CREAT | os.O_WRONLY, PRIVATE_FILE))
+    _create_private(target)
     copy = sqlite3.connect(target)
     try:
         connection.backup(copy)
@@ -135,7 +144,7 @@ def backup(connection: sqlite3.Connection, target: Path) -> Path:
 def _open(paths: Paths, migrations: Sequence[Migration]) -> tuple[sqlite3.Connection, OpenReport]:
     paths.ensure()
     try:
-        os.close(os.open(paths.database, os.O_CREAT | os.O_RDWR, PRIVATE_FILE))
+        _create_private(paths.database)
         connection = sqlite3.connect(
             paths.database, isolation_level=None, check_same_thread=False, timeout=10
         )
@@ -155,6 +164,14 @@ def _open(paths: Paths, migrations: Sequence[Migration]) -> tuple[sqlite3.Connec
     except BaseException:
         connection.close()
         raise
+
+
+def _create_private(file: Path) -> None:
+    """Create ``file`` for its owner alone. One that exists is not touched: closing any descriptor
+    of a database drops every lock that this process holds on it, and another process would then
+    delete a WAL that is still in use."""
+    with suppress(FileExistsError):
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE_FILE))
 
 
 def _migrate(
