@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from tsubasa_cli.errors import StorageError
+from tsubasa_cli.storage import salvage
+from tsubasa_cli.storage.connection import Connection
 from tsubasa_cli.storage.database import (
     Migration,
     connect,
@@ -19,6 +21,7 @@ from tsubasa_cli.storage.database import (
     open_database,
     transaction,
 )
+from tsubasa_cli.storage.locks import WriterLock
 from tsubasa_cli.storage.paths import Paths
 from tsubasa_cli.storage.sessions import SessionStore
 
@@ -63,7 +66,7 @@ def test_a_failing_migration_changes_nothing(home: Paths) -> None:
 
 def test_a_transaction_is_all_or_nothing(home: Paths) -> None:
     connection = connect(home)
-    with pytest.raises(sqlite3.OperationalError), transaction(connection):
+    with pytest.raises(StorageError), transaction(connection):
         connection.executemany("INSERT INTO facts VALUES (?, ?)", [("a", "b")])
         connection.execute("INSERT INTO no_such_table VALUES (1)")
     assert connection.execute("SELECT count(*) FROM facts").fetchone()[0] == 0
@@ -85,8 +88,8 @@ def test_a_busy_database_is_not_taken_for_a_damaged_one(home: Paths) -> None:
     holder = connect(home)
     holder.execute("PRAGMA locking_mode = EXCLUSIVE")
     holder.execute("BEGIN EXCLUSIVE")
-    visitor = sqlite3.connect(home.database, timeout=0)
-    with pytest.raises(StorageError, match="locked"):
+    visitor = sqlite3.connect(home.database, timeout=0, factory=Connection)
+    with pytest.raises(StorageError, match="busy"):
         find_damage(visitor)
 
 
@@ -121,6 +124,28 @@ class TestDamage:
         saved = connection.execute("SELECT count(*) FROM turns").fetchone()[0]
         assert saved >= 40, f"only {saved} of 80 turns were saved"
         SessionStore(connection).ask(SessionStore(connection).create().id, "life goes on")
+
+    def test_a_damaged_database_stays_where_it_is_while_another_program_uses_it(
+        self, home: Paths
+    ) -> None:
+        home.database.write_bytes(b"nonsense" * 1000)
+        other = WriterLock(home.locks)
+        with pytest.raises(StorageError, match="another Tsubasa"):
+            open_database(home)
+        other.release()
+        assert open_database(home)[1].moved_aside is not None
+
+    def test_a_half_streamed_reply_is_saved_too(self, home: Paths) -> None:
+        store = SessionStore(connect(home), "dead")
+        _, reply = store.ask(store.create().id, "hello")
+        store.journal(reply.id, 0, "half a sent", "")
+        raw = Path(home.database.with_name("tsubasa.db-wal")).read_bytes()
+        assert b"half a sent" in raw
+        aside = salvage.move_aside(home.database)
+        fresh = connect(home)
+        assert salvage.copy_readable_rows(aside, fresh) >= 4
+        [recovered] = SessionStore(fresh, "next").recover(home.locks)
+        assert recovered.text == "half a sent"
 
     def test_a_truncated_database_is_survived(self, home: Paths) -> None:
         self.fill(home)

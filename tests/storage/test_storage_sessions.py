@@ -157,6 +157,14 @@ class TestBranches:
         assert [turn.parent_id for turn in path] == [None, *(turn.id for turn in path[:-1])]
         assert path[-1].id == store.get(session.id).head_id
 
+    def test_a_draft_survives_everything_but_being_sent(self, store: SessionStore) -> None:
+        session = store.create()
+        question, reply = store.ask(session.id, "hello")
+        store.save_draft(session.id, "half a thought")
+        store.regenerate(reply.id)
+        store.edit(question.id, "hello there")
+        assert store.get(session.id).draft == "half a thought"
+
 
 class TestFinding:
     def test_search_finds_titles_and_words_in_any_script(self, store: SessionStore) -> None:
@@ -228,3 +236,10 @@ def test_a_rename_is_never_overruled(store: SessionStore) -> None:
 
 def test_provisional_titles_stay_short() -> None:
     assert provisional_title("x" * 500) == "x" * 60
+
+
+def test_titles_hold_nothing_that_a_terminal_would_obey(store: SessionStore) -> None:
+    session = store.create()
+    store.ask(session.id, "\x1b]52;c;aGk=\x07 evil \x9b31m words")
+    assert store.get(session.id).title.isprintable()
+    assert store.rename(session.id, "a\x1b[2Jb").title == "a [2Jb"

@@ -62,6 +62,7 @@ def test_personas_and_keys_are_open_tables(home: Paths) -> None:
         ("sampling.temperature", "9", "a number from 0.0 to 5.0"),
         ("chat.compact_at", "0.2", "from 0.5 to 0.95"),
         ("engine.threads", "many", "a whole number from 0"),
+        ("engine.context_tokens", "100", "0, or 512 and more"),
     ],
 )
 def test_a_bad_value_names_file_key_and_what_is_allowed(
@@ -90,3 +91,10 @@ def test_broken_toml_and_bad_bytes_are_told(home: Paths) -> None:
     home.settings.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="Cannot read"):
         load_settings(home)
+
+
+def test_a_value_where_a_table_belongs_is_mended_by_setting(home: Paths) -> None:
+    home.settings.write_text("chat = 5\n")
+    with pytest.raises(ConfigError):
+        load_settings(home)
+    assert set_value(home, "chat.thinking", "false").chat.thinking is False

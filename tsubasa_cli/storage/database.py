@@ -16,10 +16,13 @@ from importlib import resources
 from pathlib import Path
 
 from tsubasa_cli.errors import StorageError
+from tsubasa_cli.storage.connection import Connection, DamagedError, refusal
+from tsubasa_cli.storage.locks import living_writers
 from tsubasa_cli.storage.paths import PRIVATE_FILE, Paths, make_private_folder
 
 BUSY_TIMEOUT_MS = 10_000
-_BROKEN = ("malformed", "not a database", "disk image", "database corruption")
+CHECKED_BYTES = 32 * 1024 * 1024
+"""Databases up to this size are checked at every start; larger ones after a crash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +82,15 @@ def open_database(
     from tsubasa_cli.storage import salvage
 
     steps = known_migrations() if migrations is None else list(migrations)
+    is_due = _check_is_due(paths)
     try:
         connection, report = _open(paths, steps)
-        problems = find_damage(connection)
-        if not problems:
+        if not (is_due and find_damage(connection)):
             return connection, report
         connection.close()
-    except StorageError as error:
-        if not isinstance(error.__cause__, sqlite3.DatabaseError) or not _is_damage(
-            error.__cause__
-        ):
-            raise
+    except DamagedError:
+        pass
+    _require_nobody_else(paths)
     aside = salvage.move_aside(paths.database)
     connection, _ = _open(paths, steps)
     rows = salvage.copy_readable_rows(aside, connection)
@@ -103,17 +104,27 @@ def find_damage(connection: sqlite3.Connection) -> list[str]:
     """
     try:
         rows = connection.execute("PRAGMA quick_check(5)").fetchall()
-        broken = [row[0] for row in rows if row[0] != "ok"]
         connection.execute("SELECT count(*) FROM turns").fetchone()
-    except sqlite3.DatabaseError as error:
-        if _is_damage(error):
-            return [str(error)]
+    except DamagedError as error:
+        return [error.why]
+    return [row[0] for row in rows if row[0] != "ok"]
+
+
+def _check_is_due(paths: Paths) -> bool:
+    """Small databases always; large ones when a program died over them and left its WAL."""
+    wal = paths.database.with_name(f"{paths.database.name}-wal")
+    try:
+        return wal.exists() or paths.database.stat().st_size <= CHECKED_BYTES
+    except OSError:
+        return False
+
+
+def _require_nobody_else(paths: Paths) -> None:
+    if living_writers(paths.locks):
         raise StorageError(
-            "The database cannot be checked now.",
-            why=str(error),
-            next_step="Try again when no other Tsubasa is busy with it.",
-        ) from error
-    return broken
+            f"The database {paths.database} is damaged, and another Tsubasa has it open.",
+            next_step="Close the other one, then run: tsubasa doctor --repair",
+        )
 
 
 @contextmanager
@@ -146,21 +157,21 @@ def _open(paths: Paths, migrations: Sequence[Migration]) -> tuple[sqlite3.Connec
     try:
         _create_private(paths.database)
         connection = sqlite3.connect(
-            paths.database, isolation_level=None, check_same_thread=False, timeout=10
+            paths.database,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=BUSY_TIMEOUT_MS / 1000,
+            factory=Connection,
         )
     except (OSError, sqlite3.Error) as error:
-        raise _cannot_open(paths, error) from error
+        raise refusal(error, f"Cannot open the database {paths.database}.") from error
     try:
         connection.row_factory = sqlite3.Row
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA secure_delete = ON")
         return connection, _migrate(connection, paths, migrations)
-    except sqlite3.Error as error:
-        connection.close()
-        raise _cannot_open(paths, error) from error
     except BaseException:
         connection.close()
         raise
@@ -212,21 +223,3 @@ def _statements(script: str) -> Iterator[str]:
         if sqlite3.complete_statement(pending):
             yield pending
             pending = ""
-
-
-def _is_damage(error: BaseException) -> bool:
-    return any(sign in str(error) for sign in _BROKEN)
-
-
-def _cannot_open(paths: Paths, error: Exception) -> StorageError:
-    if _is_damage(error):
-        return StorageError(
-            f"The database {paths.database} is damaged.",
-            why=str(error),
-            next_step="Run tsubasa doctor --repair: it moves the file aside and saves what it can.",
-        )
-    return StorageError(
-        f"Cannot open the database {paths.database}.",
-        why=str(error),
-        next_step="Check that the folder is writable and the disk is not full.",
-    )

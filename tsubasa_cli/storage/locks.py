@@ -11,6 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from tsubasa_cli.errors import StorageError
 from tsubasa_cli.storage.paths import PRIVATE_FILE
 
 
@@ -21,7 +22,14 @@ class WriterLock:
         self.name = secrets.token_hex(8)
         self._file = folder / f"{self.name}.writer"
         self._lock = FileLock(self._file, mode=PRIVATE_FILE)
-        self._lock.acquire(timeout=0)
+        try:
+            self._lock.acquire(timeout=0)
+        except OSError as error:
+            raise StorageError(
+                f"Cannot write in the folder {folder}.",
+                why=error.strerror or str(error),
+                next_step="Check that the disk is not full and the data folder is writable.",
+            ) from error
 
     def release(self) -> None:
         self._lock.release()
@@ -41,3 +49,9 @@ def is_writer_alive(folder: Path, name: str) -> bool:
     lock.release()
     file.unlink(missing_ok=True)
     return False
+
+
+def living_writers(folder: Path) -> list[str]:
+    """The names of all programs that run now; tidies up after the dead ones."""
+    names = [file.stem for file in folder.glob("*.writer")]
+    return [name for name in names if is_writer_alive(folder, name)]

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-TABLES = ("sessions", "turns", "summaries", "models", "facts")
+from tsubasa_cli.errors import StorageError
+
+TABLES = ("sessions", "turns", "reply_journal", "summaries", "models", "facts")
 
 
 def move_aside(database: Path) -> Path:
@@ -45,21 +47,27 @@ def copy_readable_rows(damaged: Path, target: sqlite3.Connection) -> int:
 
 def _copy_table(source: sqlite3.Connection, target: sqlite3.Connection, table: str) -> int:
     known = {row[1] for row in target.execute(f"PRAGMA table_info({table})")}
-    copied = 0
-    for direction in ("ASC", "DESC"):
-        for row in _rows(source, table, direction):
-            columns = [name for name in row.keys() if name in known]  # noqa: SIM118
-            marks = ", ".join("?" * len(columns))
-            copied += target.execute(
-                f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({marks})",
-                [row[name] for name in columns],
-            ).rowcount
-    return copied
+    rows = (row for end in ("ASC", "DESC") for row in _rows(source, table, end))
+    return sum(_copy_row(row, target, table, known) for row in rows)
+
+
+def _copy_row(row: sqlite3.Row, target: sqlite3.Connection, table: str, known: set[str]) -> int:
+    columns = [name for name in row.keys() if name in known]  # noqa: SIM118
+    marks = ", ".join("?" * len(columns))
+    statement = f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({marks})"
+    try:
+        return target.execute(statement, [row[name] for name in columns]).rowcount
+    except StorageError as error:
+        if isinstance(error.__cause__, sqlite3.IntegrityError):
+            return 0
+        raise
 
 
 def _rows(source: sqlite3.Connection, table: str, direction: str) -> Iterator[sqlite3.Row]:
+    key = "turn_id, piece" if table == "reply_journal" else "rowid"
+    order = ", ".join(f"{column} {direction}" for column in key.split(", "))
     try:
-        yield from source.execute(f"SELECT * FROM {table} ORDER BY rowid {direction}")
+        yield from source.execute(f"SELECT * FROM {table} ORDER BY {order}")
     except (sqlite3.DatabaseError, UnicodeDecodeError):
         return
 
@@ -82,3 +90,4 @@ def _mend_references(target: sqlite3.Connection) -> None:
         " WHERE head_id IS NULL OR head_id NOT IN (SELECT id FROM turns)"
     )
     target.execute("DELETE FROM summaries WHERE upto_turn_id NOT IN (SELECT id FROM turns)")
+    target.execute("DELETE FROM reply_journal WHERE turn_id NOT IN (SELECT id FROM turns)")

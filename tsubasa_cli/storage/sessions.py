@@ -14,10 +14,10 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from tsubasa_cli.errors import InputError, NotFoundError
+from tsubasa_cli.errors import InputError, NotFoundError, StorageError
 from tsubasa_cli.storage import rows
 from tsubasa_cli.storage.database import transaction
-from tsubasa_cli.storage.locks import is_writer_alive
+from tsubasa_cli.storage.locks import living_writers
 from tsubasa_cli.storage.values import (
     Branch,
     Instant,
@@ -110,9 +110,11 @@ class SessionStore:
 
     def rename(self, session_id: str, title: str) -> Session:
         """Give a title that the program no longer changes."""
-        clean = " ".join(title.split())
+        clean = as_title(title)
         if not clean:
-            raise InputError("A title needs at least one character.")
+            raise InputError(
+                "A title needs at least one character.", next_step="Give it one or more words."
+            )
         return self._update(session_id, title=clean, title_is_users=1)
 
     def suggest_title(self, session_id: str, title: str) -> Session:
@@ -120,7 +122,7 @@ class SessionStore:
         with self._lock:
             self._connection.execute(
                 "UPDATE sessions SET title = ? WHERE id = ? AND NOT title_is_users",
-                (title, session_id),
+                (as_title(title), session_id),
             )
             return self.get(session_id)
 
@@ -162,7 +164,13 @@ class SessionStore:
                 self._connection.execute("DELETE FROM sessions WHERE id = ?", (session_id,))
                 self._connection.execute("INSERT INTO turns_fts (turns_fts) VALUES ('rebuild')")
             self._connection.execute("VACUUM")
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            is_busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if is_busy:
+            raise StorageError(
+                "The session is removed, but its words may still be in the database file.",
+                why="Another Tsubasa is reading the database.",
+                next_step="Close the other one; its last words go when it ends.",
+            )
 
     def _update(self, session_id: str, **columns: Any) -> Session:
         with self._lock:
@@ -183,7 +191,9 @@ class SessionStore:
                 "SELECT * FROM turns WHERE id = ?", (turn_id,)
             ).fetchone()
         if row is None:
-            raise NotFoundError(f"There is no turn {turn_id}.")
+            raise NotFoundError(
+                f"There is no turn {turn_id}.", next_step="tsubasa session show lists the turns."
+            )
         return rows.turn(row)
 
     def path(self, session_id: str, head_id: int | None = None) -> list[Turn]:
@@ -222,13 +232,17 @@ class SessionStore:
             head = self._connection.execute(
                 "SELECT head_id FROM sessions WHERE id = ?", (session_id,)
             ).fetchone()
-            return self._add_exchange(session_id, head["head_id"], text, model)
+            exchange = self._add_exchange(session_id, head["head_id"], text, model)
+            self._connection.execute("UPDATE sessions SET draft = '' WHERE id = ?", (session_id,))
+            return exchange
 
     def edit(self, turn_id: int, text: str, model: str = "") -> tuple[Turn, Turn]:
         """Commit another wording of the question ``turn_id`` as its sibling, with its reply."""
         asked = self.turn(turn_id)
         if asked.role is not Role.USER:
-            raise InputError("Only your own messages can be edited.")
+            raise InputError(
+                "Only your own messages can be edited.", next_step="Choose one of yours."
+            )
         with self._lock, transaction(self._connection):
             return self._add_exchange(asked.session_id, asked.parent_id, text, model)
 
@@ -236,7 +250,7 @@ class SessionStore:
         """Commit a pending sibling of the reply ``reply_id``."""
         old = self.turn(reply_id)
         if old.role is not Role.ASSISTANT:
-            raise InputError("Only replies can be regenerated.")
+            raise InputError("Only replies can be regenerated.", next_step="Choose a reply.")
         with self._lock, transaction(self._connection):
             reply = self._add_turn(old.session_id, old.parent_id, Role.ASSISTANT, "", model)
             self._move_head(old.session_id, reply.id)
@@ -294,7 +308,7 @@ class SessionStore:
     def _move_head(self, session_id: str, head_id: int) -> None:
         now = Instant.now()
         self._connection.execute(
-            "UPDATE sessions SET head_id = ?, updated_ms = ?, updated_offset = ?, draft = '',"
+            "UPDATE sessions SET head_id = ?, updated_ms = ?, updated_offset = ?,"
             " deleted_ms = NULL, deleted_offset = NULL WHERE id = ?",
             (head_id, now.epoch_ms, now.offset_minutes, session_id),
         )
@@ -340,15 +354,13 @@ class SessionStore:
 
         A reply is left alone while the program that writes it holds its lock in ``locks``.
         """
+        living = {self._writer, *living_writers(locks)}
         with self._lock:
             open_replies = self._connection.execute(
                 "SELECT id, writer FROM turns WHERE status IN ('pending', 'streaming')"
             ).fetchall()
             return [
-                self._recover_one(row["id"])
-                for row in open_replies
-                if row["writer"] != self._writer
-                and not (row["writer"] and is_writer_alive(locks, row["writer"]))
+                self._recover_one(row["id"]) for row in open_replies if row["writer"] not in living
             ]
 
     def _recover_one(self, reply_id: int) -> Turn:
@@ -382,9 +394,14 @@ class SessionStore:
         return [rows.summary(row) for row in found]
 
 
+def as_title(text: str) -> str:
+    """``text`` on one line, without characters that a terminal would obey."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
 def provisional_title(text: str) -> str:
     """The first words of a message, as a title until there is a better one."""
-    words = text.split()
+    words = as_title(text[:1000]).split()
     title = " ".join(words[:PROVISIONAL_TITLE_WORDS])[:60].strip()
     return f"{title}…" if len(words) > PROVISIONAL_TITLE_WORDS else title
 

@@ -6,9 +6,9 @@ comments in it survive ``tsubasa config set``.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
 class Section(BaseModel):
@@ -39,10 +39,20 @@ class ChatSettings(Section):
     """Longest reply in tokens; 0 lets a reply use what is left of the window."""
 
 
+SMALLEST_WINDOW = 512
+
+
+def _zero_or_a_window(tokens: int) -> int:
+    """(0, or 512 and more)"""
+    if 0 < tokens < SMALLEST_WINDOW:
+        raise ValueError(f"a window has at least {SMALLEST_WINDOW} tokens")
+    return tokens
+
+
 class EngineSettings(Section):
     """How llama.cpp runs."""
 
-    context_tokens: Annotated[int, Field(ge=0)] = 0
+    context_tokens: Annotated[int, Field(ge=0), AfterValidator(_zero_or_a_window)] = 0
     """Context window in tokens; 0 chooses by the model and this machine's memory."""
 
     gpu_layers: Annotated[int, Field(ge=-1)] = -1
@@ -110,6 +120,3 @@ class Settings(Section):
 
     keys: dict[str, str] = Field(default_factory=dict)
     """Keys of the chat by binding id, for example send = "ctrl+enter"."""
-
-
-ConfigSource = Literal["default", "file"]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 import tomlkit
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from tomlkit.exceptions import TOMLKitError
 
@@ -55,9 +56,11 @@ def set_value(paths: Paths, key: str, raw: str) -> Settings:
     document = _read(file)
     field = _field(key, file)
     table, _, name = key.rpartition(".")
-    target = document
+    target: Any = document
     for part in filter(None, table.split(".")):
-        target = target.setdefault(part, tomlkit.table())
+        if not isinstance(target.get(part), MutableMapping):
+            target[part] = tomlkit.table()
+        target = target[part]
     target[name] = _literal(raw, field)
     settings = _validate(document, file)
     make_private_folder(file.parent)
@@ -176,6 +179,8 @@ def _plain(kind: Any) -> Any:
 
 
 def _bound(limit: Any) -> str:
+    if isinstance(limit, AfterValidator):
+        return inspect.getdoc(limit.func) or ""
     words = {"ge": "from", "gt": "above", "le": "to", "lt": "below"}
     return " ".join(
         f"{word} {getattr(limit, name)}" for name, word in words.items() if hasattr(limit, name)
