@@ -2,6 +2,8 @@
 
 Run ``python tests/bench/bench_engine.py [MODEL.gguf]``. Stack and raw loops take turns within one
 run, because a shared machine is never the same twice; the figure is the median of the ratios.
+The raw loops wait for their threads as libgomp does by default, which suffers when other programs
+want the cores; ``GOMP_SPINCOUNT=1000`` before the command makes them wait as the engine's do.
 """
 
 from __future__ import annotations
