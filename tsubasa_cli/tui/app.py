@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from datetime import datetime
+from pathlib import Path, PurePath
 from typing import Any, ClassVar
 
 from textual import on, work
@@ -25,6 +26,13 @@ from tsubasa_cli.tui.screens.model_picker import ModelPicker
 from tsubasa_cli.tui.screens.theme_picker import ThemePicker
 from tsubasa_cli.tui.themes import DEFAULT_THEME, OWN_THEMES
 from tsubasa_cli.tui.widgets.sidebar import Sidebar
+
+HERE = Path(__file__).parent
+STYLESHEETS: list[str | PurePath] = [
+    HERE / "app.tcss",
+    HERE / "screens" / "chat_screen.tcss",
+    HERE / "screens" / "dialogs.tcss",
+]
 
 STOP_SECONDS = 2.0
 """How long quitting waits for a reply to be committed as stopped."""
@@ -48,7 +56,7 @@ class ChatApp(App[None]):
     """Shows ``session_id`` or a new chat. ``now`` is the clock of the session list."""
 
     TITLE = "Tsubasa"
-    CSS_PATH = ["app.tcss", "screens/chat_screen.tcss", "screens/dialogs.tcss"]
+    CSS_PATH = STYLESHEETS
     HORIZONTAL_BREAKPOINTS = []
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "quit", "Leave", id="quit", priority=True),

@@ -72,5 +72,5 @@ class Choose(ModalScreen[str | None]):
 
 
 def _option(choice: Choice) -> Option:
-    note = Content.styled(f"  {choice.note}", "$text-muted") if choice.note else Content("")
+    note = Content.styled(f"  {choice.note}", "$foreground-muted") if choice.note else Content("")
     return Option(Content.assemble(Content(choice.label), note))

@@ -26,7 +26,7 @@ from tsubasa_cli.tui.download import Download, DownloadStopped
 from tsubasa_cli.tui.screens.prompt_dialog import LineDialog
 from tsubasa_cli.tui.widgets.download_bar import DownloadBar
 from tsubasa_cli.tui.widgets.notice import Notice
-from tsubasa_cli.tui.widgets.welcome import SWALLOW
+from tsubasa_cli.tui.widgets.swallow import Swallow
 
 STARTER_HINT = "pip install 'tsubasa-cli[starter]'"
 
@@ -68,7 +68,7 @@ class FirstRun(Screen[None]):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="first-run", can_focus=False):
-            yield Static(SWALLOW, id="swallow", markup=False)
+            yield Swallow()
             yield Static("Welcome to Tsubasa", classes="dialog-title")
             yield Static(
                 "Tsubasa talks with a language model that runs on this machine. "
@@ -185,6 +185,6 @@ def _ways(situation: Situation) -> list[Option]:
 
 def _way(name: str, label: str, note: str) -> Option:
     return Option(
-        Content.assemble((label, "bold"), "\n", (note, "$text-muted")),
+        Content.assemble((label, "bold"), "\n", (note, "$foreground-muted")),
         id=name,
     )

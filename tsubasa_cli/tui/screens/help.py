@@ -72,4 +72,4 @@ def _command_lines() -> Iterator[Content]:
 
 def _line(key: str, what: str) -> Content:
     gap = " " * max(2, KEY_COLUMN - len(key))
-    return Content.assemble((key, "$accent"), gap, (what, "$text"))
+    return Content.assemble((key, "$accent"), gap, (what, "$foreground"))

@@ -112,8 +112,8 @@ def _entry_option(entry: CatalogueEntry, machine: Machine) -> Option:
 
 def _option(key: str, name: str, notes: list[str]) -> Option:
     note = " · ".join(note for note in notes if note)
-    return Option(Content.assemble((f"{name:<22}", ""), (note, "$text-muted")), id=key)
+    return Option(Content.assemble((f"{name:<22}", ""), (note, "$foreground-muted")), id=key)
 
 
 def _heading(text: str) -> Option:
-    return Option(Content.styled(text, "$text-muted bold"), disabled=True)
+    return Option(Content.styled(text, "$foreground-muted bold"), disabled=True)

@@ -33,6 +33,8 @@ class Reply(Utterance):
         self._trouble = live.trouble if live and live.ended else None
         self._unfold = unfold
         self._said = 0
+        self._label = ""
+        self._footer = Static("", markup=False, classes="footer")
         self._markdown = Markdown("" if self._live else turn.text, classes="words")
 
     @property
@@ -50,9 +52,14 @@ class Reply(Utterance):
         yield self._markdown
         if self._trouble:
             yield Notice(self._trouble.what, self._trouble.why, self._trouble.next_step)
-        yield Static("", markup=False, classes="footer")
+        yield self._footer
+
+    @property
+    def is_busy(self) -> bool:
+        return self._live is not None
 
     def on_mount(self) -> None:
+        self._footer.display = False
         self.refresh_footer()
         if self._live:
             self.add_class("-live")
@@ -60,10 +67,11 @@ class Reply(Utterance):
 
     def refresh_footer(self) -> None:
         label = "  ".join(part for part in (self._state_label(), self.branch_label()) if part)
-        line = self.query_one(".footer", Static)
-        line.update(label)
-        line.display = bool(label)
-        self._markdown.display = bool(self._said or self.words)
+        if label != self._label:
+            self._label = label
+            self._footer.update(label)
+            self._footer.display = bool(label)
+        self._markdown.display = bool(self._said or self.turn.text)
 
     def action_unfold(self) -> None:
         for block in self.query(Thinking):

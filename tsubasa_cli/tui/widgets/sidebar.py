@@ -198,7 +198,7 @@ def _grouped_options(
         group = wording.day_group(session.updated_at.local(), now)
         if group != heading:
             heading = group
-            options.append(Option(Content.styled(group, "$text-muted bold"), disabled=True))
+            options.append(Option(Content.styled(group, "$foreground-muted bold"), disabled=True))
         options.append(Option(_title(session, mark), id=session.id))
     return options
 
@@ -206,7 +206,7 @@ def _grouped_options(
 def _hit_options(hits: Iterable[SessionHit], mark: Callable[[Session], str]) -> list[Option]:
     options: dict[str, Option] = {}
     for hit in hits:
-        words = Content.styled(f"\n  {wording.first_line(hit.excerpt, 60)}", "$text-muted")
+        words = Content.styled(f"\n  {wording.first_line(hit.excerpt, 60)}", "$foreground-muted")
         line = _title(hit.session, mark)
         prompt = line if hit.turn_id is None else Content.assemble(line, words)
         options.setdefault(hit.session.id, Option(prompt, id=hit.session.id))

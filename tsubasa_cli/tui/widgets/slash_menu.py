@@ -52,5 +52,5 @@ class SlashMenu(OptionList, can_focus=False):
 
 def _line(command: SlashCommand) -> Content:
     return Content.assemble(
-        (f"{command.usage:<18}", "$accent"), " ", (command.description, "$text-muted")
+        (f"{command.usage:<18}", "$accent"), " ", (command.description, "$foreground-muted")
     )

@@ -74,16 +74,16 @@ def render_status(status: Status, width: int) -> Content:
     """The line at ``width`` cells: what matters least is left out first."""
     state = status.engine
     engine = Content.assemble(
-        ("● ", _COLOURS.get(state.phase, "$text-muted")), (engine_words(state), "$text")
+        ("● ", _COLOURS.get(state.phase, "$foreground-muted")), (engine_words(state), "$foreground")
     )
     queued = _muted(f"{status.queued} queued") if status.queued else None
     speed = _muted(f"{status.speed:.0f} tok/s") if status.speed else None
     thinking = None
     if status.thinking is not None:
         thinking = _muted("thinking on" if status.thinking else "thinking off")
-    model = Content.styled(state.model, "$text-muted") if state.model else None
+    model = Content.styled(state.model, "$foreground-muted") if state.model else None
     by_importance = [engine, _meter(status.window, width), queued, model, speed, thinking]
-    kept = _fitting([part for part in by_importance if part], width - 2)
+    kept = _fitting([part for part in by_importance if part], width)
     in_order = [engine, queued, model, thinking, speed, _meter(status.window, width)]
     return Content("  ").join([part for part in in_order if part in kept])
 
@@ -104,11 +104,13 @@ def _meter(window: WindowUse, width: int) -> Content | None:
     if width < 40:
         return Content.styled(numbers, colour)
     cells = 8 if width < 80 else 12
-    return Content.assemble((bar(window.fraction, cells), colour), " ", (numbers, "$text-muted"))
+    return Content.assemble(
+        (bar(window.fraction, cells), colour), " ", (numbers, "$foreground-muted")
+    )
 
 
 def _muted(text: str) -> Content:
-    return Content.styled(text, "$text-muted")
+    return Content.styled(text, "$foreground-muted")
 
 
 class StatusLine(Static):
@@ -131,4 +133,5 @@ class StatusLine(Static):
 
     def _redraw(self) -> None:
         self._due = False
-        self.update(render_status(self.status, self.size.width or self.app.size.width))
+        width = self.content_size.width or self.app.size.width
+        self.update(render_status(self.status, width), layout=False)

@@ -23,7 +23,7 @@ class Thinking(Collapsible):
         self._title.can_focus = False
         self._show()
 
-    def on_collapsible_toggled(self) -> None:
+    def watch_collapsed(self) -> None:
         self._show()
 
     def say(self, text: str, seconds: float, *, ended: bool) -> None:
@@ -34,6 +34,6 @@ class Thinking(Collapsible):
         self._show()
 
     def _show(self) -> None:
-        if not self.collapsed and self._shown_length != len(self._text):
+        if self.is_mounted and not self.collapsed and self._shown_length != len(self._text):
             self._shown_length = len(self._text)
             self._words.update(self._text.strip())

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from textual import work
+from textual import events, work
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.css.query import NoMatches
@@ -30,6 +30,7 @@ FIRST_PAGE = 30
 """Messages mounted when a session opens."""
 BATCH = 20
 """Messages mounted at a time when scrolling to an edge."""
+DOZE_AFTER_SECONDS = 0.25
 PRUNE_ABOVE_LINES = 2_500
 KEEP_LINES = 1_500
 
@@ -68,6 +69,8 @@ class Transcript(VerticalScroll, can_focus=False):
         self._first = 0
         self._end = 0
         self._changing = asyncio.Lock()
+        self._doze_due = False
+        self._laid_out_width = 0
         self._edge = Static("", id="earlier", markup=False)
 
     def compose(self) -> ComposeResult:
@@ -155,6 +158,7 @@ class Transcript(VerticalScroll, can_focus=False):
         made = [self._make(item) for item in self._items[self._end : end]]
         self._end = end
         await self.mount_all(made)
+        self._doze_soon()
 
     async def _unmount(self, start: int, stop: int) -> None:
         """Remove the widgets of ``items[start:stop]``, a range at one edge of the window."""
@@ -186,10 +190,43 @@ class Transcript(VerticalScroll, can_focus=False):
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
         near = self.size.height
+        self._wake_near()
         if new_value < near and self._first > 0 and new_value <= old_value:
             self._reach_up()
         elif self.max_scroll_y - new_value < near and self._end < len(self._items):
             self._reach_down()
+
+    def _wake_near(self) -> None:
+        """Before they come into sight, messages wake; those behind doze off a little later."""
+        for utterance in self.utterances:
+            if utterance.dozing and self._is_near(utterance):
+                utterance.wake()
+        self._doze_soon()
+
+    def _doze_soon(self) -> None:
+        if not self._doze_due:
+            self._doze_due = True
+            self.set_timer(DOZE_AFTER_SECONDS, self._doze_far)
+
+    def _doze_far(self) -> None:
+        self._doze_due = False
+        for utterance in self.utterances:
+            if not utterance.dozing and not self._is_near(utterance):
+                utterance.doze()
+
+    def _is_near(self, utterance: Utterance) -> bool:
+        top = utterance.virtual_region.y - self.scroll_y
+        height = utterance.virtual_region.height
+        margin = self.size.height
+        return not height or (-margin <= top + height and top <= 2 * margin)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Another width gives other heights: everything is laid out once."""
+        if event.size.width != self._laid_out_width:
+            self._laid_out_width = event.size.width
+            for utterance in self.utterances:
+                utterance.wake()
+        self._doze_soon()
 
     @work(group="window", exclusive=False)
     async def _reach_up(self) -> None:

@@ -8,6 +8,7 @@ from typing import Literal
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.message import Message
+from textual.widget import Widget
 
 from tsubasa_cli.storage.values import Branch, Turn
 
@@ -58,6 +59,34 @@ class Utterance(Vertical, can_focus=True):
         super().__init__(id=f"turn-{turn.id}")
         self.turn = turn
         self.branch = branch
+        self._asleep: list[Widget] = []
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether this is growing, and so must stay awake."""
+        return False
+
+    @property
+    def dozing(self) -> bool:
+        return bool(self._asleep)
+
+    def doze(self) -> None:
+        """Become an empty box of the same height, out of sight: laying out the screen then costs
+        one widget instead of all those inside."""
+        if self.dozing or self.is_busy or self.has_focus_within:
+            return
+        self.styles.height = self.outer_size.height
+        self._asleep = [child for child in self.children if child.display]
+        for child in self._asleep:
+            child.display = False
+
+    def wake(self) -> None:
+        """Show the words again."""
+        for child in self._asleep:
+            child.display = True
+        if self._asleep:
+            self._asleep = []
+            self.styles.height = "auto"
 
     @property
     def words(self) -> str:
@@ -67,6 +96,7 @@ class Utterance(Vertical, can_focus=True):
     def place(self, branch: Branch | None) -> None:
         """Show where this turn stands among its siblings."""
         if branch != self.branch:
+            self.wake()
             self.branch = branch
             self.refresh_footer()
 

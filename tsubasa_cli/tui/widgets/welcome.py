@@ -10,13 +10,13 @@ from textual.message import Message
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from tsubasa_cli.tui.widgets.swallow import Swallow
+
 SUGGESTIONS = (
     "Explain something I half understand: how do birds navigate?",
     "Help me plan a quiet weekend with a budget of 100 euros",
     "Write a small Python script that renames photos by date",
 )
-
-SWALLOW = ""
 
 
 class Welcome(Vertical):
@@ -33,7 +33,7 @@ class Welcome(Vertical):
         super().__init__(id="welcome")
 
     def compose(self) -> ComposeResult:
-        yield Static(SWALLOW, id="swallow", markup=False)
+        yield Swallow()
         yield Static("t s u b a s a", id="wordmark", markup=False)
         yield Static("A quiet wing to think with. Nothing leaves this machine.", id="tagline")
         yield OptionList(*(Option(Content(s)) for s in SUGGESTIONS), id="suggestions", compact=True)
@@ -47,5 +47,7 @@ class Welcome(Vertical):
 
 def _keys() -> Content:
     hints = (("Enter", "send"), ("/", "commands"), ("F1", "help"), ("Ctrl+Q", "quit"))
-    parts = [Content.assemble((key, "$accent"), (f" {what}", "$text-muted")) for key, what in hints]
+    parts = [
+        Content.assemble((key, "$accent"), " ", (what, "$foreground-muted")) for key, what in hints
+    ]
     return Content("   ").join(parts)
