@@ -166,11 +166,13 @@ def build_scripted_qwen3(
     reply: str = REPLY,
     is_endless: bool = False,
     shape: Shape | None = None,
+    template: str = QWEN3_TEMPLATE,
 ) -> Path:
     """A model that thinks ``thinking`` and replies ``reply``, in which no token may occur twice;
     with ``is_endless`` the reply starts over instead of ending."""
     shape = shape or Shape()
-    vocabulary = Vocabulary(_words(f"{thinking} {reply}") + _words(thinking) + _words(reply))
+    words = _words(f"{thinking} {reply}") + _words(thinking) + _words(reply)
+    vocabulary = Vocabulary(words, template=template)
     successors = _successors(vocabulary, thinking, reply, is_endless)
     sizes = _tensor_sizes(shape, len(vocabulary.tokens))
     weights = {name: np.zeros(size, np.float32) for name, size in sizes.items()}

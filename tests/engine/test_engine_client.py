@@ -132,6 +132,17 @@ async def test_a_load_can_be_given_up(
     assert done.text == REPLY
 
 
+async def test_closed_while_loading(
+    engine: Engine, tiny_qwen3: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    misbehave(monkeypatch, tmp_path / "fault", SLOW_TO_LOAD)
+    task = asyncio.create_task(engine.load(spec(tiny_qwen3)))
+    await asyncio.sleep(1)
+    await engine.close()
+    with pytest.raises(EngineError, match="closed while it loaded"):
+        await task
+
+
 async def test_it_dies_with_the_program(tiny_qwen3: Path, home: Paths) -> None:
     """A program that is killed cannot say goodbye; its engine notices the closed pipe."""
     code = f"""

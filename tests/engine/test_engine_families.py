@@ -11,6 +11,7 @@ from family_models import FAMILIES, Family, build_family
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tsubasa_cli.engine import prompt
 from tsubasa_cli.engine.native import NativeModel
 from tsubasa_cli.engine.native_log import NativeLog
 from tsubasa_cli.engine.prompt import PromptMaker
@@ -138,6 +139,22 @@ def test_unanswered_questions_are_accepted(made: Made) -> None:
 
 def test_only_qwen3_has_a_thinking_switch(made: Made) -> None:
     assert made.maker.template.thinks == (made.family.name == "qwen3")
+
+
+def test_remembered_tokens_are_the_same_and_bounded(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prompt, "CACHED_TOKENS", 40)
+    calls: list[str] = []
+
+    def tokenize(text: str) -> list[int]:
+        calls.append(text)
+        return made.model.tokenize(text, False)
+
+    cache = prompt.TokenCache(tokenize)
+    for text in ["aaaa"] * 3 + ["b" * 30, "aaaa", "c" * 30, "aaaa", "d" * 100, "aaaa"]:
+        assert list(cache(text)) == made.model.tokenize(text, False)
+    assert calls == ["aaaa", "b" * 30, "c" * 30, "d" * 100, "aaaa"]
 
 
 @settings(max_examples=150, deadline=None)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from engine_helpers import GREEDY, assistant, reply, shown, spec, system, user
-from tiny_models import REPLY, THINKING
+from tiny_models import QWEN3_TEMPLATE, REPLY, THINKING, build_scripted_qwen3
 
 from tsubasa_cli.engine.client import Engine
 from tsubasa_cli.engine.protocol import (
@@ -55,6 +55,18 @@ async def test_thinking_is_switched_off_through_the_template(
     done, events = await reply(engine, [user("Hi")], thinking=False)
     assert (done.text, done.thinking) == (REPLY, "")
     assert not any(isinstance(event, ThinkingDelta) for event in events)
+
+
+async def test_a_template_that_opens_the_think_block_itself(engine: Engine, tmp_path: Path) -> None:
+    template = QWEN3_TEMPLATE.replace(
+        "{{- '<|im_start|>assistant\\n' }}", "{{- '<|im_start|>assistant\\n<think>' }}"
+    )
+    path = build_scripted_qwen3(tmp_path / "Opens.gguf", template=template)
+    await engine.load(spec(path))
+    done, events = await reply(engine, [user("Hi")])
+    assert (done.text, done.thinking) == (REPLY, THINKING)
+    assert shown(events, TextDelta) == REPLY
+    assert done.stats.generated < 26
 
 
 async def test_a_character_split_over_tokens_arrives_whole(

@@ -141,6 +141,8 @@ class Engine:
             loaded = await _load_in(child, request, on_progress)
         except EngineDied as death:
             await child.close()
+            if self._child is not child:
+                raise EngineError("The engine was closed while it loaded.") from death
             if death.was_killed:
                 raise OutOfMemoryError.killed_while_loading() from death
             if death.was_signalled:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from array import array
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 
 import llama_cpp.llama_cpp as llama
 
@@ -13,7 +15,9 @@ from tsubasa_cli.engine.protocol import Message
 from tsubasa_cli.engine.templates import Content, Segment, choose_template, template_family
 from tsubasa_cli.engine.thinking import CLOSE, OPEN
 
-CACHED_TEXTS = 2048
+CACHED_TOKENS = 4_000_000
+"""Tokens remembered per kind of text (16 MB): a long session is not tokenized anew every turn."""
+
 MARKUP = re.compile(r"[<\[【].*[>\]】]", re.DOTALL)
 """Looks of tokens that mean something to a model beyond their letters."""
 
@@ -34,8 +38,8 @@ class PromptMaker:
         self.family = template_family(self.template.source, model.architecture)
         self._pads_with_space = model.tokenize("a", False) != model.tokenize("\na", False)[-1:]
         self._marks = Marks(_meaningful_texts(model, self._pads_with_space))
-        self.scaffold_tokens = lru_cache(CACHED_TEXTS)(self._scaffold_tokens)
-        self.text_tokens = lru_cache(CACHED_TEXTS)(self._text_tokens)
+        self.scaffold_tokens = TokenCache(self._scaffold_tokens)
+        self.text_tokens = TokenCache(self._text_tokens)
 
     def generation(self, messages: Sequence[Message], thinking: bool | None) -> list[int]:
         """Tokens of the prompt that asks for the next reply."""
@@ -59,13 +63,13 @@ class PromptMaker:
             tokens[:0] = [self._bos] if self._bos is not None else []
         return tokens
 
-    def _scaffold_tokens(self, text: str) -> tuple[int, ...]:
-        return tuple(self._plain(text, parse_special=True))
+    def _scaffold_tokens(self, text: str) -> Iterable[int]:
+        return self._plain(text, parse_special=True)
 
-    def _text_tokens(self, text: str) -> tuple[int, ...]:
+    def _text_tokens(self, text: str) -> Iterable[int]:
         """Tokens that spell ``text`` byte for byte, none of them special."""
-        return tuple(
-            token for part in self._marks.break_up(text) for token in self._plain(part, False)
+        return chain.from_iterable(
+            self._plain(part, parse_special=False) for part in self._marks.break_up(text)
         )
 
     def _plain(self, text: str, parse_special: bool) -> list[int]:
@@ -80,6 +84,27 @@ class PromptMaker:
         if tokens[: len(guard)] == guard:
             return tokens[len(guard) :]
         return self._model.tokenize(text, parse_special)
+
+
+class TokenCache:
+    """A tokenizer that remembers the texts it saw last."""
+
+    def __init__(self, tokenize: Callable[[str], Iterable[int]]) -> None:
+        self._tokenize = tokenize
+        self._known: OrderedDict[str, array[int]] = OrderedDict()
+        self._size = 0
+
+    def __call__(self, text: str) -> Sequence[int]:
+        tokens = self._known.get(text)
+        if tokens is None:
+            tokens = self._known[text] = array("i", self._tokenize(text))
+            self._size += len(tokens)
+            while self._size > CACHED_TOKENS:
+                _, dropped = self._known.popitem(last=False)
+                self._size -= len(dropped)
+        else:
+            self._known.move_to_end(text)
+        return tokens
 
 
 class Marks:
