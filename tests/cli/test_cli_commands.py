@@ -132,8 +132,18 @@ class TestOneShot:
         )
         assert trimmed.returncode == 0, trimmed.stderr
         assert trimmed.stdout.strip()
-        [kept] = SessionStore(connect(home)).recent()
-        assert kept.title.startswith("What is this?")
+        answered, refused_ = SessionStore(connect(home)).recent()
+        assert answered.title.startswith("What is this?")
+        assert refused_.draft.encode().endswith(megabyte[-100:].strip())
+
+    def test_arguments_that_are_no_text_are_told(self, home: Paths) -> None:  # noqa: ARG002
+        done = subprocess.run(
+            [sys.executable, "-m", "tsubasa_cli", "session", "search", b"caf\xe9"],
+            capture_output=True,
+            timeout=60,
+        )
+        assert done.returncode == 2
+        assert b"not UTF-8" in done.stderr
 
     def test_no_model_at_all_says_how_to_get_one(self, home: Paths, tmp_path: Path) -> None:  # noqa: ARG002
         (tmp_path / "sitecustomize.py").write_text(

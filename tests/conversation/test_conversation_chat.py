@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from pathlib import Path
@@ -21,9 +22,10 @@ from tsubasa_cli.conversation.events import (
     Titled,
     Waiting,
 )
+from tsubasa_cli.conversation.kv_states import KvStates
 from tsubasa_cli.conversation.workspace import Workspace, open_chat
 from tsubasa_cli.engine.protocol import Prefill, TextDelta, ThinkingDelta
-from tsubasa_cli.errors import InputError, ModelError, NotFoundError
+from tsubasa_cli.errors import InputError, ModelError, NotFoundError, StorageError
 from tsubasa_cli.storage.paths import Paths
 from tsubasa_cli.storage.settings_file import set_value
 from tsubasa_cli.storage.values import Turn, TurnStatus
@@ -288,20 +290,128 @@ class TestCompaction:
         assert "tokens" in failure.what
         assert (await chat.turns())[-2].text == text
 
+    async def test_stopping_while_folding_stores_no_summary(
+        self, open_on: OpenOn, home: Paths, tiny_qwen3: Path
+    ) -> None:
+        set_value(home, "chat.auto_title", "false")
+        set_value(home, "engine.context_tokens", "512")
+        chat = open_chat(await open_on(tiny_qwen3))
+        for number in range(40):
+            exchange = await chat.ask(f"Note {number}: the swallow is number {number}. /no_think")
+            events = []
+            async for event in chat.answer(exchange.reply):
+                events.append(event)
+                if isinstance(event, Compacting):
+                    chat.stop()
+            if any(isinstance(event, Compacting) for event in events):
+                break
+        assert reply_of(events).status is TurnStatus.STOPPED
+        assert await chat.summaries() == []
+        events = await say(chat, "Go on /no_think")
+        assert any(isinstance(event, Compacted) for event in events)
+        assert reply_of(events).text
+
+    async def test_a_smaller_window_still_holds_the_conversation(
+        self, open_on: OpenOn, home: Paths, tiny_qwen3: Path
+    ) -> None:
+        set_value(home, "chat.auto_title", "false")
+        set_value(home, "engine.context_tokens", "2048")
+        workspace = await open_on(tiny_qwen3)
+        chat = open_chat(workspace)
+        for number in range(20):
+            await say(chat, f"Note {number}: the swallow is number {number}. /no_think")
+        turns = await chat.turns()
+        workspace.store.add_summary(chat.session.id, turns[1].id, "They met. " * 150, "")
+        await workspace.close()
+        set_value(home, "engine.context_tokens", "512")
+        smaller = open_chat(await open_on(tiny_qwen3), chat.session.id)
+        reply = reply_of(await say(smaller, "And now? /no_think"))
+        assert reply.text
+        assert reply.usage is not None
+        assert reply.usage.prompt <= 512
+
+    async def test_a_system_prompt_without_room_is_named(
+        self, open_on: OpenOn, home: Paths, tiny_qwen3: Path
+    ) -> None:
+        set_value(home, "engine.context_tokens", "512")
+        chat = open_chat(await open_on(tiny_qwen3), None, Overrides(system_prompt="be kind " * 400))
+        with pytest.raises(InputError, match="system prompt"):
+            await chat.overflow("hi")
+        [failure] = [e for e in await say(chat, "hi") if isinstance(e, ReplyFailed)]
+        assert "system prompt" in failure.what
+
 
 class TestEngineTrouble:
+    async def test_an_engine_that_dies_over_the_title_costs_only_the_title(
+        self, open_on: OpenOn, tiny_qwen3: Path
+    ) -> None:
+        workspace = await open_on(tiny_qwen3)
+        chat = open_chat(workspace)
+        engine = await workspace.host.ready()
+        exchange = await chat.ask("Hello")
+        events = []
+        async for event in chat.answer(exchange.reply):
+            events.append(event)
+            if isinstance(event, ReplyEnded) and engine.pid:
+                os.kill(engine.pid, signal.SIGKILL)
+        assert not any(isinstance(event, ReplyFailed) for event in events)
+        kept = workspace.store.turn(exchange.reply.id)
+        assert kept.status is TurnStatus.COMPLETE
+        assert kept.usage is not None
+        assert reply_of(await say(chat, "Hello again")).text
+
+    async def test_a_disk_that_refuses_the_journal_costs_no_words(
+        self, open_on: OpenOn, endless_qwen3: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        workspace = await open_on(endless_qwen3)
+        chat = open_chat(workspace)
+        exchange = await chat.ask("Go on /no_think")
+
+        def refuse(*_: object) -> None:
+            raise StorageError("The disk is full.")
+
+        with monkeypatch.context() as full_disk:
+            full_disk.setattr(workspace.store, "journal", refuse)
+            events = []
+            async for event in chat.answer(exchange.reply):
+                events.append(event)
+                if len([e for e in events if isinstance(e, TextDelta)]) == 300:
+                    chat.stop()
+        assert workspace.store.turn(exchange.reply.id).text.startswith("one two")
+
+    async def test_another_chat_with_another_model_waits_for_this_reply(
+        self, open_on: OpenOn, endless_qwen3: Path, tiny_qwen3: Path
+    ) -> None:
+        workspace = await open_on(endless_qwen3)
+        workspace.models.import_file(tiny_qwen3, in_place=True)
+        first = open_chat(workspace)
+        second = open_chat(workspace, None, Overrides(model=tiny_qwen3.stem))
+        exchange = await first.ask("Go on /no_think")
+        events, asking = [], None
+        async for event in first.answer(exchange.reply):
+            events.append(event)
+            heard = len([e for e in events if isinstance(e, TextDelta)])
+            if heard == 5:
+                asking = asyncio.create_task(say(second, "Hello"))
+            if heard == 60:
+                first.stop()
+        assert reply_of(events).status is TurnStatus.STOPPED
+        assert asking is not None
+        assert reply_of(await asking).model == tiny_qwen3.stem
+
     async def test_a_killed_engine_costs_no_words(
         self, open_on: OpenOn, endless_qwen3: Path
     ) -> None:
         workspace = await open_on(endless_qwen3)
         chat = open_chat(workspace)
-        engine = await workspace.host.ready()
+        victim = (await workspace.host.ready()).pid
         exchange = await chat.ask("Go on /no_think")
         events: list[ChatEvent] = []
         async for event in chat.answer(exchange.reply):
             events.append(event)
-            if len([e for e in events if isinstance(e, TextDelta)]) == 4 and engine.pid:
-                os.kill(engine.pid, signal.SIGKILL)
+            if len([e for e in events if isinstance(e, TextDelta)]) == 4 and victim:
+                os.kill(victim, signal.SIGKILL)
+                victim = None
         heard = "".join(e.text for e in events if isinstance(e, TextDelta)).strip()
         failure = next(e for e in events if isinstance(e, ReplyFailed))
         assert failure.turn.status is TurnStatus.INTERRUPTED
@@ -365,3 +475,57 @@ async def test_what_streams_is_journalled_within_a_second(
             kept = journalled
             chat.stop()
     assert kept.strip().startswith("one two")
+
+
+class TestKvStates:
+    async def test_a_deleted_session_leaves_no_state_behind(
+        self, open_on: OpenOn, home: Paths, tiny_qwen3: Path
+    ) -> None:
+        workspace = await open_on(tiny_qwen3)
+        chat = open_chat(workspace)
+        await say(chat, "Hello")
+        await chat.close()
+        assert list(home.kv_states.iterdir())
+        workspace.delete_session(chat.session.id)
+        await chat.close()
+        await workspace.host.focus("another")
+        assert list(home.kv_states.iterdir()) == []
+
+    async def test_a_session_never_keeps_the_words_of_another(
+        self, open_on: OpenOn, home: Paths, tiny_qwen3: Path
+    ) -> None:
+        workspace = await open_on(tiny_qwen3)
+        first, second = open_chat(workspace), open_chat(workspace)
+        await say(first, "A private matter")
+        await second.rename("Empty")
+        await workspace.host.focus(second.session.id)
+        await second.close()
+        assert [f.stem for f in home.kv_states.iterdir()] == [first.session.id]
+
+    def test_the_cache_is_bounded_and_tidies_up_after_the_dead(self, home: Paths) -> None:
+        states = KvStates(home, limit_mb=1)
+        for age, name in enumerate(["old", "middle", "new"]):
+            file = states.file_for(name)
+            file.write_bytes(bytes(400 * 1024))
+            os.utime(file, (age * 1000, age * 1000))
+        abandoned = home.kv_states / ".gone.kv.123.tmp"
+        abandoned.write_bytes(b"x")
+        os.utime(abandoned, (0, 0))
+        states.evict()
+        assert sorted(f.name for f in home.kv_states.iterdir()) == ["middle.kv", "new.kv"]
+
+    async def test_warming_makes_the_next_message_cheap(
+        self, open_on: OpenOn, home: Paths, tiny_qwen3: Path
+    ) -> None:
+        set_value(home, "engine.kv_cache_mb", "0")
+        set_value(home, "chat.auto_title", "false")
+        workspace = await open_on(tiny_qwen3)
+        chat = open_chat(workspace)
+        for number in range(3):
+            await say(chat, f"Question {number}")
+        await workspace.close()
+        workspace = await open_on(tiny_qwen3)
+        resumed = open_chat(workspace, chat.session.id)
+        await workspace.host.ready()
+        await resumed.warm()
+        await TestTokensEvaluated.check_one_turn(workspace, resumed, "Do you remember?")

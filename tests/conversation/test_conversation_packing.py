@@ -27,27 +27,25 @@ def summary(number: int, upto: int, text: str = "They met.") -> Summary:
 class TestPacking:
     def test_system_then_history_then_question(self) -> None:
         window = pack("Be kind.", [turn(1, "Hi"), turn(2, "Hello."), turn(3, "Bye")])
-        assert [(m.role, m.text) for m in window.messages] == [
+        assert [(m.role, m.text) for m in window] == [
             ("system", "Be kind."),
             ("user", "Hi"),
             ("assistant", "Hello."),
             ("user", "Bye"),
         ]
-        assert window.turn_ids == ((), (1,), (2,), (3,))
 
     def test_a_reply_that_never_began_leaves_no_trace(self) -> None:
         window = pack("", [turn(1, "one"), turn(2, ""), turn(3, "two")])
-        assert [(m.role, m.text) for m in window.messages] == [("user", "one\n\ntwo")]
-        assert window.turn_ids == ((1, 3),)
+        assert [(m.role, m.text) for m in window] == [("user", "one\n\ntwo")]
 
     def test_a_summary_stands_for_the_oldest_turns_as_data(self) -> None:
         turns = [turn(n, f"t{n}") for n in range(1, 6)]
         window = pack("Be kind.", turns, summary(1, 2))
-        assert window.messages[0].text == "Be kind."
-        assert window.messages[1].role == "user"
-        assert "They met." in window.messages[1].text
-        assert window.messages[1].text.endswith("t3")
-        assert "t1" not in str(window.messages)
+        assert window[0].text == "Be kind."
+        assert window[1].role == "user"
+        assert "They met." in window[1].text
+        assert window[1].text.endswith("t3")
+        assert "t1" not in str(window)
 
     def test_the_summary_that_covers_most_of_this_branch_is_taken(self) -> None:
         turns = [turn(n, f"t{n}") for n in range(1, 8)]
@@ -60,7 +58,7 @@ class TestPacking:
     def test_history_is_append_only(self, texts: list[str], data: st.DataObject) -> None:
         turns = [turn(n, text) for n, text in enumerate(texts, start=1)]
         cut = data.draw(st.integers(0, len(turns)))
-        shorter, longer = pack("s", turns[:cut]).messages, pack("s", turns).messages
+        shorter, longer = pack("s", turns[:cut]), pack("s", turns)
         for before, now in zip(shorter, longer, strict=False):
             assert now.role == before.role
             assert now.text.startswith(before.text)
@@ -68,21 +66,24 @@ class TestPacking:
     @given(st.lists(st.text(max_size=20), max_size=12))
     def test_roles_always_alternate(self, texts: list[str]) -> None:
         turns = [turn(n, text) for n, text in enumerate(texts, start=1)]
-        roles = [message.role for message in pack("", turns).messages]
+        roles = [message.role for message in pack("", turns)]
         assert all(a != b for a, b in pairwise(roles))
 
 
 class TestThinkingSwitch:
-    def test_the_last_switch_wins(self) -> None:
+    def test_a_switch_stands_at_either_end_and_the_last_wins(self) -> None:
         assert thinking_switch("/think about it, no: /no_think") is False
         assert thinking_switch("/no_think then /THINK") is True
         assert thinking_switch("/nothink") is False
+        assert thinking_switch("usage: /think or /no_think toggles") is None
 
     def test_words_that_contain_it_are_no_switch(self) -> None:
         assert thinking_switch("I think so; see a/think and /thinking") is None
 
     def test_the_switch_is_kept_on_disk_but_not_sent(self) -> None:
         assert prompt_text(turn(1, "Why? /no_think")) == "Why?"
+        assert prompt_text(turn(1, "/think Why?")) == "Why?"
+        assert prompt_text(turn(1, "use /think or not")) == "use /think or not"
 
 
 class TestFolding:

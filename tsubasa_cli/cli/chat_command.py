@@ -71,7 +71,9 @@ def chat(
     from tsubasa_cli.conversation.chat import Overrides
 
     if session and continue_:
-        raise InputError("--continue and --session exclude each other.")
+        raise InputError(
+            "--continue and --session exclude each other.", next_step="Give one of them."
+        )
     sampling = {"temperature": temperature, "seed": seed}
     wishes = Wishes(
         prompt=_question(prompt),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import sys
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from tsubasa_cli.storage.paths import Paths
@@ -63,6 +64,18 @@ def console() -> Console:
 def print_json(body: Any) -> None:
     """Machine-readable output, one JSON document."""
     sys.stdout.write(json.dumps(body, ensure_ascii=False, indent=2) + "\n")
+
+
+def printable(text: str) -> str:
+    """``text`` as it may be shown: on a terminal, without characters that it would obey."""
+    if not sys.stdout.isatty():
+        return text
+    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) != "Cc")
+
+
+def write(text: str) -> None:
+    """Text of the user's or the model's on standard output, byte for byte into pipes."""
+    sys.stdout.write(printable(text))
 
 
 def say(text: str) -> None:

@@ -6,7 +6,6 @@ Exit codes: 0 done, 1 other error, 2 bad input or settings, 3 not found, 4 stora
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Annotated
 
@@ -18,7 +17,7 @@ from tsubasa_cli.cli.config_commands import config_app
 from tsubasa_cli.cli.doctor_command import doctor
 from tsubasa_cli.cli.model_commands import model_app
 from tsubasa_cli.cli.session_commands import session_app
-from tsubasa_cli.errors import TsubasaError
+from tsubasa_cli.errors import InputError, TsubasaError
 
 INTERRUPTED = 130
 
@@ -58,6 +57,7 @@ def root(
 def run() -> None:
     """Entry point: run the command, render what went wrong, exit."""
     try:
+        _require_text(sys.argv)
         app()
     except TsubasaError as error:
         report(error)
@@ -65,9 +65,18 @@ def run() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("\n")
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+
+
+def _require_text(arguments: list[str]) -> None:
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(
+                "An argument is not UTF-8 text.",
+                why=ascii(argument),
+                next_step="Check the terminal's encoding, or convert the text with iconv.",
+            ) from error
 
 
 def report(error: TsubasaError) -> None:

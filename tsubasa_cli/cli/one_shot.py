@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from tsubasa_cli.cli.chat_command import Wishes
 
 
+SETTLE_SECONDS = 0.5
+"""The prompt of the shell does not wait longer for what only makes --continue faster."""
+
+
 class ReplyBrokenError(TsubasaError):
     """The reply failed; what there was of it is kept in the session."""
 
@@ -39,13 +43,13 @@ async def answer_once(wishes: Wishes) -> None:
         for notice in workspace.notices:
             context.say(notice)
         chat = open_chat(workspace, _session_id(workspace, wishes), wishes.overrides)
+        await chat.save_draft(wishes.prompt or "")
         text = await _fitting(chat, wishes)
         turn = await _converse(chat, text, wishes.as_json)
         _tell_of_better_models(workspace)
         if wishes.as_json:
             context.print_json(_facts(chat, turn))
-        if wishes.session or wishes.continue_:
-            await chat.close()
+        await chat.close(SETTLE_SECONDS)
     finally:
         await workspace.close()
 
@@ -133,7 +137,7 @@ class _Output:
             return
         self.hint("")
         self._begun = True
-        sys.stdout.write(text)
+        sys.stdout.write(context.printable(text))
         sys.stdout.flush()
 
     def hint(self, words: str) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tsubasa_cli.cli import context
-from tsubasa_cli.errors import InputError, StorageError
+from tsubasa_cli.errors import InputError
+from tsubasa_cli.storage.paths import write_private
 
 if TYPE_CHECKING:
     from tsubasa_cli.storage.values import Session
@@ -41,15 +42,13 @@ def list_(
     if not sessions:
         context.say("No conversations yet. Start one with: tsubasa chat")
     for session in sessions:
-        typer.echo(_line(session))
+        context.write(_line(session))
 
 
 @session_app.command("show")
 def show(reference: Reference, as_json: Json = False) -> None:
     """Print a conversation."""
-    typer.echo(
-        _rendered(reference, ExportFormat.JSON if as_json else ExportFormat.MARKDOWN), nl=False
-    )
+    context.write(_rendered(reference, ExportFormat.JSON if as_json else ExportFormat.MARKDOWN))
 
 
 @session_app.command("search")
@@ -67,9 +66,9 @@ def search(
     if not hits:
         context.say(f"Nothing found for {' '.join(words)!r}.")
     for hit in hits:
-        typer.echo(_line(hit.session))
+        context.write(_line(hit.session))
         if hit.turn_id is not None:
-            typer.echo(f"            {hit.excerpt}")
+            context.write(f"            {hit.excerpt}\n")
 
 
 @session_app.command("export")
@@ -85,12 +84,9 @@ def export(
     """Write a conversation as Markdown or JSON."""
     text = _rendered(reference, format_)
     if output is None or str(output) == "-":
-        typer.echo(text, nl=False)
+        context.write(text)
         return
-    try:
-        output.write_text(text, "utf-8")
-    except OSError as error:
-        raise StorageError(f"Cannot write {output}.", why=error.strerror or str(error)) from error
+    write_private(output, text.encode())
     context.say(f"Written to {output}.")
 
 
@@ -153,7 +149,7 @@ def _rendered(reference: str, format_: ExportFormat) -> str:
 
 def _line(session: Session) -> str:
     when = session.updated_at.local().strftime("%Y-%m-%d %H:%M")
-    return f"{session.id}  {when}  {session.title or 'Untitled'}"
+    return f"{session.id}  {when}  {session.title or 'Untitled'}\n"
 
 
 def _facts(session: Session) -> dict[str, Any]:

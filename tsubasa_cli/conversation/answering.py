@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
-from dataclasses import astuple, dataclass
+from contextlib import aclosing, suppress
+from dataclasses import astuple, dataclass, replace
 
-from tsubasa_cli.conversation.compaction import KEEP_SHARE, split_at, summarise
+from tsubasa_cli.conversation.compaction import KEEP_SHARE, Folding, split_at
 from tsubasa_cli.conversation.engine_host import EngineHost
 from tsubasa_cli.conversation.events import (
     ChatEvent,
@@ -25,7 +25,7 @@ from tsubasa_cli.conversation.events import (
     Waiting,
 )
 from tsubasa_cli.conversation.journal import ReplyJournal
-from tsubasa_cli.conversation.packing import Window, after, applicable, pack, prompt_text
+from tsubasa_cli.conversation.packing import after, applicable, pack, prompt_text
 from tsubasa_cli.conversation.titles import suggest_title
 from tsubasa_cli.engine.client import Engine
 from tsubasa_cli.engine.errors import EngineDied
@@ -38,7 +38,7 @@ from tsubasa_cli.engine.protocol import (
     TextDelta,
     ThinkingDelta,
 )
-from tsubasa_cli.errors import ContextOverflowError, TsubasaError
+from tsubasa_cli.errors import ContextOverflowError, InputError, StorageError, TsubasaError
 from tsubasa_cli.storage.sessions import SessionStore
 from tsubasa_cli.storage.values import Summary, Turn, TurnStatus, Usage
 
@@ -106,53 +106,62 @@ class Answering:
         finally:
             if not self._is_kept:
                 self._keep(TurnStatus.STOPPED)
-            self._host.rest()
+            self._host.leave_stage(self)
 
     # ------------------------------------------------------------------ the course of it
 
     async def _answer(self) -> AsyncGenerator[ChatEvent, None]:
         if self._host.state.phase is not Phase.READY:
             yield Waiting(self._host.state)
-        self._engine = await self._engine_unless_stopped()
-        if self._engine is None:
+        engine = await self._engine_unless_stopped()
+        if engine is None:
             yield ReplyEnded(self._keep(TurnStatus.STOPPED))
             return
+        self._engine = engine
         await self._host.focus(self._reply.session_id)
         turns = await self._path(self._reply.parent_id)
-        async for event in self._make_room(self._engine, turns):
+        async for event in self._make_room(engine, turns):
             yield event
         if self._stopped.is_set():
             yield ReplyEnded(self._keep(TurnStatus.STOPPED))
             return
         await asyncio.to_thread(self._store.begin, self._reply.id, self._host.model_name)
-        async with self._journal, aclosing(self._stream(self._engine, turns)) as events:
+        async with self._journal, aclosing(self._stream(engine, turns)) as events:
             async for event in events:
                 yield event
-        async for event in self._name(self._engine):
+        async for event in self._name(engine):
             yield event
 
     async def _engine_unless_stopped(self) -> Engine | None:
-        loading = asyncio.ensure_future(self._host.ready(self._manner.model))
-        loading.add_done_callback(_hear)
+        loading = asyncio.ensure_future(self._host.take_stage(self, self._manner.model))
         stopped = asyncio.ensure_future(self._stopped.wait())
         try:
             await asyncio.wait({loading, stopped}, return_when=asyncio.FIRST_COMPLETED)
             return await loading if loading.done() else None
         finally:
             stopped.cancel()
+            if not loading.done():
+                loading.add_done_callback(self._give_back)
+
+    def _give_back(self, loading: asyncio.Future[Engine]) -> None:
+        """Whoever stopped waiting for the stage neither keeps it nor hears that it failed."""
+        if not loading.cancelled() and loading.exception() is None:
+            self._host.leave_stage(self)
 
     async def _stream(
         self, engine: Engine, turns: Sequence[Turn]
     ) -> AsyncGenerator[ChatEvent, None]:
         thinking = self._thinking(engine)
         generation = engine.generate(
-            (await self._pack(turns)).messages,
+            await self._pack(turns),
             self._host.sampling(bool(thinking), dict(self._manner.sampling)),
             thinking=thinking,
             max_tokens=self._manner.max_tokens,
         )
         async with aclosing(generation) as events:
             async for event in events:
+                if self._stopped.is_set():
+                    engine.cancel()
                 self._host.observe(event)
                 match event:
                     case TextDelta(text=text):
@@ -169,50 +178,75 @@ class Answering:
     async def _make_room(
         self, engine: Engine, turns: Sequence[Turn]
     ) -> AsyncGenerator[ChatEvent, None]:
-        """Fold the oldest turns when the window is nearly full (``ContextOverflowError`` when
+        """Fold the oldest turns while the window is nearly full (``ContextOverflowError`` when
         even that cannot make room)."""
-        window = await self._pack(turns)
         total, limit = window_of(engine), room_for_prompt(engine)
-        used = (await engine.count(window.messages, self._thinking(engine))).prompt
-        if used <= min(self._manner.compact_at * total, limit):
-            return
-        earlier = await self._summary(turns)
-        open_turns = after(turns, earlier)
-        texts = tuple(Message(turn.role.value, prompt_text(turn)) for turn in open_turns)
-        sizes = (await engine.count(texts)).texts
-        folded = split_at(open_turns, sizes, int(KEEP_SHARE * total))
-        if not folded:
-            if used > limit:
-                raise ContextOverflowError(sizes[-1], limit - (used - sizes[-1]))
-            return
-        yield Compacting()
-        text = await summarise(engine, self._manner.system_prompt, open_turns[:folded], earlier)
-        summary = await asyncio.to_thread(
+        roomy = min(self._manner.compact_at * total, limit)
+        while (used := await self._size(engine, await self._pack(turns))) > roomy:
+            earlier = await self._summary(turns)
+            open_turns = after(turns, earlier)
+            texts = tuple(Message(turn.role.value, prompt_text(turn)) for turn in open_turns)
+            sizes = (await engine.count(texts)).texts
+            folded = split_at(open_turns, sizes, int(KEEP_SHARE * total))
+            if not folded:
+                if used > limit and not await self._shrunk(engine, earlier):
+                    raise await self._too_large(engine, sizes[-1], limit)
+                if used <= limit:
+                    return
+                continue
+            yield Compacting()
+            text = await self._folding(engine).summarise(open_turns[:folded], earlier)
+            if text is None:
+                return
+            yield Compacted(await self._add_summary(open_turns[folded - 1].id, text), folded)
+
+    async def _shrunk(self, engine: Engine, summary: Summary | None) -> bool:
+        """A summary from a larger window is cut to fit this one; whether that was possible."""
+        if summary is None:
+            return False
+        text = await self._folding(engine).shortened(summary.text)
+        if text == summary.text:
+            return False
+        await self._add_summary(summary.upto_turn_id, text)
+        return True
+
+    async def _too_large(self, engine: Engine, size: int, limit: int) -> TsubasaError:
+        around = (Message("system", self._manner.system_prompt), Message("user", "x"))
+        available = limit - await self._size(engine, around)
+        if available > size:
+            available = size - 1
+        return ContextOverflowError(size, available) if available > 0 else no_room()
+
+    def _folding(self, engine: Engine) -> Folding:
+        return Folding(engine, self._manner.system_prompt, self._stopped.is_set)
+
+    async def _add_summary(self, upto_turn_id: int, text: str) -> Summary:
+        return await asyncio.to_thread(
             self._store.add_summary,
             self._reply.session_id,
-            open_turns[folded - 1].id,
+            upto_turn_id,
             text,
             self._host.model_name,
         )
-        yield Compacted(summary, folded)
 
     async def _name(self, engine: Engine) -> AsyncGenerator[ChatEvent, None]:
-        """Let the model name the session after its first whole reply."""
+        """Let the model name the session after its first whole reply. What goes wrong here costs
+        a title, never the reply, which is committed already."""
         if not self._manner.name_session:
             return
-        turns = await self._path(self._reply.id)
-        if len(turns) != 2 or turns[-1].status is not TurnStatus.COMPLETE:
-            return
-        title = await suggest_title(engine, (await self._pack(turns)).messages)
-        if title and not self._stopped.is_set():
-            await asyncio.to_thread(self._store.suggest_title, self._reply.session_id, title)
-            yield Titled(title)
+        with suppress(TsubasaError):
+            turns = await self._path(self._reply.id)
+            if len(turns) != 2 or turns[-1].status is not TurnStatus.COMPLETE:
+                return
+            title = await suggest_title(engine, await self._pack(turns))
+            if title and not self._stopped.is_set():
+                await asyncio.to_thread(self._store.suggest_title, self._reply.session_id, title)
+                yield Titled(title)
 
     # ------------------------------------------------------------------ keeping it
 
     async def _finish(self, done: Done) -> Turn:
-        self._is_kept = True
-        return await asyncio.to_thread(
+        turn = await asyncio.to_thread(
             self._store.finish,
             self._reply.id,
             _ENDINGS[done.reason],
@@ -220,15 +254,22 @@ class Answering:
             done.thinking,
             Usage(*astuple(done.stats)[1:]),
         )
+        self._is_kept = True
+        return turn
 
     def _keep(self, status: TurnStatus) -> Turn:
-        self._is_kept = True
+        """Commit what there is. When even that fails the words are still on the screen, and what
+        the journal has is recovered at the next start."""
         text, thinking = self._journal.text.strip(), self._journal.thinking.strip()
-        return self._store.finish(self._reply.id, status, text, thinking)
+        self._is_kept = True
+        try:
+            return self._store.finish(self._reply.id, status, text, thinking)
+        except StorageError:
+            return replace(self._reply, status=status, text=text, thinking=thinking)
 
     async def _restarted(self) -> bool:
         try:
-            await self._host.ready(self._manner.model)
+            await self._host.restart(self, self._manner.model)
         except TsubasaError:
             return False
         return True
@@ -238,7 +279,10 @@ class Answering:
     async def _path(self, head_id: int | None) -> list[Turn]:
         return await asyncio.to_thread(self._store.path, self._reply.session_id, head_id)
 
-    async def _pack(self, turns: Sequence[Turn]) -> Window:
+    async def _size(self, engine: Engine, messages: Sequence[Message]) -> int:
+        return (await engine.count(messages, self._thinking(engine))).prompt
+
+    async def _pack(self, turns: Sequence[Turn]) -> tuple[Message, ...]:
         return pack(self._manner.system_prompt, turns, await self._summary(turns))
 
     async def _summary(self, turns: Sequence[Turn]) -> Summary | None:
@@ -247,12 +291,6 @@ class Answering:
 
     def _thinking(self, engine: Engine) -> bool | None:
         return self._manner.thinking if engine.loaded and engine.loaded.thinks else None
-
-
-def _hear(loading: asyncio.Future[Engine]) -> None:
-    """Whoever stopped waiting for the engine does not want to be told that it failed."""
-    if not loading.cancelled():
-        loading.exception()
 
 
 def window_of(engine: Engine) -> int:
@@ -264,3 +302,11 @@ def room_for_prompt(engine: Engine) -> int:
     """Tokens that a prompt may have so that its answer has room too."""
     total = window_of(engine)
     return total - min(int(total * REPLY_RESERVE_SHARE), MOST_RESERVE_TOKENS)
+
+
+def no_room() -> InputError:
+    """The error for a system prompt that fills the window by itself."""
+    return InputError(
+        "The system prompt leaves no room for a message in the context window.",
+        next_step="Shorten it, or raise engine.context_tokens.",
+    )

@@ -11,8 +11,15 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from tsubasa_cli.conversation.answering import Answering, Manner, room_for_prompt
-from tsubasa_cli.conversation.engine_host import EngineHost
+from tsubasa_cli.conversation.answering import (
+    Answering,
+    Manner,
+    no_room,
+    room_for_prompt,
+    window_of,
+)
+from tsubasa_cli.conversation.compaction import SUMMARY_SHARE
+from tsubasa_cli.conversation.engine_host import SETTLE_SECONDS, EngineHost
 from tsubasa_cli.conversation.events import ChatEvent, Exchange, Overflow, Titled, WindowUse
 from tsubasa_cli.conversation.packing import applicable, pack, thinking_switch, without_switch
 from tsubasa_cli.engine.protocol import Message
@@ -125,12 +132,17 @@ class Chat:
     # ------------------------------------------------------------------ the window
 
     async def overflow(self, text: str) -> Overflow | None:
-        """Whether ``text`` is too large to be a message; loads the model to know."""
+        """Whether ``text`` is too large to be a message; loads the model to know. Raises
+        ``InputError`` when the system prompt leaves no room for any."""
         engine = await self._host.ready(self._model)
         around = (Message("system", self.system_prompt), Message("user", "x"))
-        overhead = (await engine.count(around, self.thinking)).prompt
+        taken = (await engine.count(around, self.thinking)).prompt
+        if self.session.head_id:
+            taken += int(window_of(engine) * SUMMARY_SHARE)
+        available = room_for_prompt(engine) - taken
+        if available <= 0:
+            raise no_room()
         needed = (await engine.count((Message("user", text),))).texts[0]
-        available = room_for_prompt(engine) - overhead
         return Overflow(needed, available) if needed > available else None
 
     async def trim(self, text: str) -> str:
@@ -144,11 +156,22 @@ class Chat:
         engine = self._host.engine
         if engine is None or not self.session.id:
             return WindowUse(0, self._host.window)
+        used = (await engine.count(await self._window(), self.thinking)).prompt
+        return WindowUse(used, self._host.window)
+
+    async def warm(self) -> None:
+        """Evaluate the history in advance, so that the next message finds it in the KV cache.
+        Gives way to any message."""
+        engine = self._host.engine
+        if engine is None or not self.session.head_id or self._answering:
+            return
+        await self._host.focus(self.session.id)
+        await engine.warm(await self._window())
+
+    async def _window(self) -> tuple[Message, ...]:
         turns = await self.turns()
         kept = await asyncio.to_thread(self._store.summaries, self.session.id)
-        window = pack(self.system_prompt, turns, applicable(kept, turns))
-        used = (await engine.count(window.messages, self.thinking)).prompt
-        return WindowUse(used, self._host.window)
+        return pack(self.system_prompt, turns, applicable(kept, turns))
 
     # ------------------------------------------------------------------ choices
 
@@ -208,10 +231,11 @@ class Chat:
             await asyncio.to_thread(self._store.save_draft, self.session.id, text)
             self.session = replace(self.session, draft=text)
 
-    async def close(self) -> None:
-        """Keep the KV state for the next time."""
+    async def close(self, settle_seconds: float = SETTLE_SECONDS) -> None:
+        """Keep the KV state for the next time, waiting at most so long for the last reply to
+        settle."""
         if self.session.id:
-            await self._host.keep_state(self.session.id)
+            await self._host.keep_state(self.session.id, settle_seconds)
 
     # ------------------------------------------------------------------ small parts
 

@@ -27,8 +27,8 @@ from tsubasa_cli.engine.protocol import (
     ThinkingDelta,
 )
 from tsubasa_cli.errors import EngineError, StorageError, TsubasaError
-from tsubasa_cli.models.fit import check_fits, choose_context
-from tsubasa_cli.models.machine import this_machine
+from tsubasa_cli.models.fit import check_fits, choose_context, estimate_bytes
+from tsubasa_cli.models.machine import Machine, this_machine
 from tsubasa_cli.models.presets import sampling_for
 from tsubasa_cli.models.shelf import Model, ModelShelf
 from tsubasa_cli.storage.paths import Paths
@@ -36,6 +36,9 @@ from tsubasa_cli.storage.settings import Settings
 
 SETTLE_SECONDS = 2.0
 """How long closing waits for the last reply to settle before its KV state is written."""
+
+SAVE_SECONDS = 10.0
+"""How long writing a KV state may take before it is given up."""
 
 Watcher = Callable[[EngineState], None]
 
@@ -49,8 +52,11 @@ class EngineHost:
         settings: Settings,
         shelf: ModelShelf,
         on_notice: Callable[[str], None] | None = None,
+        is_kept: Callable[[str], bool] = bool,
     ) -> None:
+        """``is_kept`` tells whether a session still exists, so that no state outlives one."""
         self.state = EngineState(Phase.OFF)
+        self._is_kept = is_kept
         self._paths = paths
         self._settings = settings
         self._shelf = shelf
@@ -58,8 +64,10 @@ class EngineHost:
         self._engine = Engine(paths.engine_log, paths.probes, on_notice)
         self._model: Model | None = None
         self._focus = ""
+        self._holds_focus = False
         self._watchers: list[Watcher] = []
-        self._loading = asyncio.Lock()
+        self._stage = asyncio.Lock()
+        self._on_stage: object = None
 
     # ------------------------------------------------------------------ what is going on
 
@@ -89,6 +97,7 @@ class EngineHost:
 
     def observe(self, event: Event) -> None:
         """Follow a reply's events to know what the engine does."""
+        self._holds_focus = True
         match event:
             case Prefill(done=done, total=total) if total:
                 detail = f"{done:,}/{total:,}"
@@ -98,11 +107,6 @@ class EngineHost:
             case Done():
                 self._enter(Phase.READY)
 
-    def rest(self) -> None:
-        """The reply under way is over, however it ended."""
-        if self._engine.alive and self.state.phase in (Phase.READING, Phase.WRITING):
-            self._enter(Phase.READY)
-
     # ------------------------------------------------------------------ models
 
     def find(self, name: str) -> str:
@@ -110,35 +114,69 @@ class EngineHost:
         return self._shelf.get(name).name
 
     async def ready(self, name: str | None = None) -> Engine:
-        """The engine with the model loaded: ``name``, or the one in service.
+        """The engine with the model loaded: ``name``, or the one in service. A reply that is
+        being made by another model is waited for.
 
-        Raises ``ModelError`` when there is none or it does not fit, ``EngineError`` when llama.cpp
-        cannot run it.
+        Raises ``ModelError`` or ``NotFoundError`` when there is none or it does not fit,
+        ``EngineError`` when llama.cpp cannot run it.
         """
-        async with self._loading:
-            try:
-                return await self._ready(name)
-            except TsubasaError as error:
-                self._enter(Phase.FAILED, error.what)
-                raise
+        visitor = object()
+        try:
+            return await self.take_stage(visitor, name, is_patient=False)
+        finally:
+            self.leave_stage(visitor)
 
-    async def _ready(self, name: str | None) -> Engine:
+    async def take_stage(
+        self, performer: object, name: str | None, *, is_patient: bool = True
+    ) -> Engine:
+        """Like ``ready``, and nobody else swaps the model until ``leave_stage``. Without
+        ``is_patient`` the stage is not waited for where the model is on it already."""
         model = await asyncio.to_thread(self._shelf.require, name)
-        if self._engine.alive and self._model and self._model.name == model.name:
+        if not is_patient and self._is_running(model):
             return self._engine
+        if self._on_stage is not performer:
+            await self._stage.acquire()
+            self._on_stage = performer
+        try:
+            return self._engine if self._is_running(model) else await self._load(model)
+        except BaseException as error:
+            self.leave_stage(performer)
+            if isinstance(error, TsubasaError):
+                self._enter(Phase.FAILED, error.what)
+            raise
+
+    async def restart(self, performer: object, name: str | None) -> Engine:
+        """Put a fresh process in the place of the one that died under ``performer``."""
+        await self._engine.close()
+        return await self.take_stage(performer, name)
+
+    def leave_stage(self, performer: object) -> None:
+        """Let others have the engine. Harmless for who does not hold the stage."""
+        if self._on_stage is not performer:
+            return
+        self._on_stage = None
+        self._stage.release()
+        if self._engine.loaded and self.state.phase in (Phase.READING, Phase.WRITING):
+            self._enter(Phase.READY)
+
+    def _is_running(self, model: Model) -> bool:
+        return bool(self._engine.loaded and self._model and self._model.name == model.name)
+
+    async def _load(self, model: Model) -> Engine:
         died = self._model is not None and not self._engine.alive
+        spec = await asyncio.to_thread(self._spec, model, self._model if not died else None)
         await self._leave_focus()
         await self._engine.close()
         self._model = model
         self._enter(Phase.RESTARTING if died else Phase.STARTING)
-        spec = await asyncio.to_thread(self._spec, model)
         await self._engine.load(spec, self._on_progress)
         self._enter(Phase.READY)
         return self._engine
 
-    def _spec(self, model: Model) -> ModelSpec:
+    def _spec(self, model: Model, leaving: Model | None) -> ModelSpec:
         engine = self._settings.engine
-        machine = this_machine()
+        released = estimate_bytes(leaving, self.window) if leaving and self.window else 0
+        machine = with_memory(this_machine(), released)
         window = choose_context(model, engine.context_tokens, machine)
         check_fits(model, window, machine)
         return ModelSpec(
@@ -173,30 +211,41 @@ class EngineHost:
         file = self._states.file_for(session_id)
         if self._states.enabled and file.exists():
             await self._engine.restore_state(file)
-            file.touch()
+            self._holds_focus = True
+            with suppress(OSError):
+                file.touch()
 
-    async def keep_state(self, session_id: str) -> None:
-        """Write the session's KV state, if the engine holds it and it is worth its space."""
-        loaded = self.loaded
-        if self._focus != session_id or loaded is None or not self._states.enabled:
+    async def keep_state(self, session_id: str, settle_seconds: float = SETTLE_SECONDS) -> None:
+        """Write the session's KV state, if the engine holds it and it is worth its space.
+
+        Gives up when the engine is busy for longer than ``settle_seconds``.
+        """
+        loaded = self._engine.loaded
+        if not (loaded and self._states.enabled and self._holds_focus):
             return
-        with suppress(EngineError, TimeoutError):
-            async with asyncio.timeout(SETTLE_SECONDS):
+        if self._focus != session_id or not await asyncio.to_thread(self._is_kept, session_id):
+            return
+        with suppress(EngineError, StorageError, TimeoutError, OSError):
+            async with asyncio.timeout(settle_seconds):
                 await self._engine.totals(after_settling=True)
-        with suppress(EngineError, StorageError):
-            totals = await self._engine.totals()
-            if self._states.fits(totals.cached * loaded.kv_bytes_per_token):
-                await self._engine.save_state(self._states.file_for(session_id))
-                await asyncio.to_thread(self._states.evict)
+        with suppress(EngineError, StorageError, TimeoutError, OSError):
+            async with asyncio.timeout(SAVE_SECONDS):
+                cached = (await self._engine.totals()).cached
+                if self._states.fits(cached * loaded.kv_bytes_per_token):
+                    await self._engine.save_state(self._states.file_for(session_id))
+                    await asyncio.to_thread(self._states.evict)
 
     def forget_state(self, session_id: str) -> None:
-        """Remove what is kept of a session's KV state."""
+        """Remove what is kept of a session's KV state, and keep none from now on."""
+        if self._focus == session_id:
+            self._holds_focus = False
         self._states.forget(session_id)
 
     async def _leave_focus(self) -> None:
         if self._focus:
             await self.keep_state(self._focus)
-            self._focus = ""
+        self._focus = ""
+        self._holds_focus = False
 
     # ------------------------------------------------------------------ the end
 
@@ -211,3 +260,9 @@ class EngineHost:
         )
         for watcher in self._watchers:
             watcher(self.state)
+
+
+def with_memory(machine: Machine, released: int) -> Machine:
+    """The machine as it will be once the model that is leaving gave back ``released`` bytes."""
+    free = min(machine.ram_available + released, machine.ram_total)
+    return replace(machine, ram_available=free)

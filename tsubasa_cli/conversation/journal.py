@@ -9,6 +9,7 @@ import asyncio
 from contextlib import suppress
 from types import TracebackType
 
+from tsubasa_cli.errors import StorageError
 from tsubasa_cli.storage.sessions import SessionStore
 
 INTERVAL_SECONDS = 0.5
@@ -26,6 +27,7 @@ class ReplyJournal:
         self._new_text: list[str] = []
         self._new_thinking: list[str] = []
         self._piece = 0
+        self._ended = False
         self._wake = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
 
@@ -39,10 +41,10 @@ class ReplyJournal:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._ended = True
+        self._wake.set()
         if self._writer:
-            self._writer.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._writer
+            await self._writer
 
     def say(self, text: str) -> None:
         """More of the reply."""
@@ -61,17 +63,23 @@ class ReplyJournal:
             self._wake.set()
 
     async def _write_regularly(self) -> None:
-        while True:
+        while not self._ended:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), INTERVAL_SECONDS)
             self._wake.clear()
-            await self._write()
+            if not self._ended:
+                await self._write()
 
     async def _write(self) -> None:
         text, thinking = "".join(self._new_text), "".join(self._new_thinking)
         if not (text or thinking):
             return
-        self._new_text.clear()
-        self._new_thinking.clear()
-        piece, self._piece = self._piece, self._piece + 1
-        await asyncio.to_thread(self._store.journal, self._reply_id, piece, text, thinking)
+        written = len(self._new_text), len(self._new_thinking)
+        try:
+            await asyncio.to_thread(
+                self._store.journal, self._reply_id, self._piece, text, thinking
+            )
+        except StorageError:
+            return  # What could not be written now is written with the next piece.
+        self._piece += 1
+        del self._new_text[: written[0]], self._new_thinking[: written[1]]

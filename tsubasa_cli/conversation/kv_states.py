@@ -5,11 +5,16 @@ A bounded cache: the oldest files go first. Losing one costs time, never words.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from tsubasa_cli.storage.paths import Paths
 
 MEGABYTE = 1024 * 1024
+ABANDONED_SECONDS = 3600.0
+"""No state takes this long to write."""
 
 
 class KvStates:
@@ -28,23 +33,35 @@ class KvStates:
         return self._folder / f"{session_id}.kv"
 
     def forget(self, session_id: str) -> None:
-        """Remove every file of a session's state."""
-        for file in self._folder.glob(f"{session_id}.kv*"):
-            file.unlink(missing_ok=True)
+        """Remove every file of a session's state, unfinished ones too."""
+        for pattern in (f"{session_id}.kv*", f".{session_id}.kv.*"):
+            for file in self._folder.glob(pattern):
+                file.unlink(missing_ok=True)
 
     def fits(self, size_bytes: int) -> bool:
         """Whether a state of that size may be kept at all."""
         return 0 < size_bytes <= self._limit
 
     def evict(self) -> None:
-        """Remove the states longest unused until the rest fits the limit."""
-        files = sorted(self._folder.glob("*.kv"), key=_last_use, reverse=True)
+        """Remove what a killed program left unfinished, and the states longest unused until the
+        rest fits the limit. Another program may be tidying up at the same time."""
+        for unfinished, at, _ in _files(self._folder.glob(".*.kv.*")):
+            if time.time() - at > ABANDONED_SECONDS:
+                unfinished.unlink(missing_ok=True)
         total = 0
-        for file in files:
-            total += file.stat().st_size
+        for file, _, size in sorted(_files(self._folder.glob("*.kv")), key=_last_use, reverse=True):
+            total += size
             if total > self._limit:
                 self.forget(file.stem)
 
 
-def _last_use(file: Path) -> float:
-    return file.stat().st_mtime
+def _files(found: Iterable[Path]) -> Iterator[tuple[Path, float, int]]:
+    """Each file with its last use and its size; those that vanish meanwhile are left out."""
+    for file in found:
+        with suppress(FileNotFoundError):
+            status = file.stat()
+            yield file, status.st_mtime, status.st_size
+
+
+def _last_use(entry: tuple[Path, float, int]) -> float:
+    return entry[1]

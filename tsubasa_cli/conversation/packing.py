@@ -10,30 +10,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from tsubasa_cli.engine.protocol import Message
 from tsubasa_cli.storage.values import Role, Summary, Turn
 
-_SWITCH = re.compile(r"(?<!\S)/(no_?think|think)(?!\S)", re.IGNORECASE)
+_SWITCH = r"/(no_?think|think)"
+_AT_START = re.compile(rf"\A\s*{_SWITCH}(?!\S)", re.IGNORECASE)
+_AT_END = re.compile(rf"(?<!\S){_SWITCH}\s*$", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A packed prompt: ``messages`` to send, and for each which turns it is made of."""
-
-    messages: tuple[Message, ...]
-    turn_ids: tuple[tuple[int, ...], ...]
-
-
-def pack(system_prompt: str, turns: Sequence[Turn], summary: Summary | None = None) -> Window:
+def pack(
+    system_prompt: str, turns: Sequence[Turn], summary: Summary | None = None
+) -> tuple[Message, ...]:
     """Pack a branch. ``turns`` go from root to the newest; those that ``summary`` covers are
     left out. Turns without words (a reply that never began) leave no trace, and neighbours with
     the same role become one message, since many templates insist on alternation.
     """
-    entries: list[tuple[Message, tuple[int, ...]]] = []
+    messages: list[Message] = []
     if system_prompt.strip():
-        entries.append((Message("system", system_prompt.strip()), ()))
+        messages.append(Message("system", system_prompt.strip()))
     preface = summary_preface(summary) if summary else ""
     for turn in after(turns, summary):
         text = prompt_text(turn)
@@ -41,17 +36,10 @@ def pack(system_prompt: str, turns: Sequence[Turn], summary: Summary | None = No
             continue
         if preface:
             text, preface = f"{preface}\n\n{text}", ""
-        entries.append(_joined(entries, turn.role.value, text, turn.id))
-    return Window(tuple(entry[0] for entry in entries), tuple(entry[1] for entry in entries))
-
-
-def _joined(
-    entries: list[tuple[Message, tuple[int, ...]]], role: str, text: str, turn_id: int
-) -> tuple[Message, tuple[int, ...]]:
-    if entries and entries[-1][0].role == role:
-        before, ids = entries.pop()
-        return Message(role, f"{before.text}\n\n{text}"), (*ids, turn_id)
-    return Message(role, text), (turn_id,)
+        if messages and messages[-1].role == turn.role.value:
+            text = f"{messages.pop().text}\n\n{text}"
+        messages.append(Message(turn.role.value, text))
+    return tuple(messages)
 
 
 def prompt_text(turn: Turn) -> str:
@@ -60,14 +48,15 @@ def prompt_text(turn: Turn) -> str:
 
 
 def without_switch(text: str) -> str:
-    """What a user's message says beside its thinking switches."""
-    return _SWITCH.sub("", text).strip()
+    """What a user's message says beside the thinking switch that it begins or ends with."""
+    return _AT_START.sub("", _AT_END.sub("", text), count=1).strip()
 
 
 def thinking_switch(text: str) -> bool | None:
-    """Which way the last ``/think`` or ``/no_think`` in ``text`` turns thinking; None: neither."""
-    found = _SWITCH.findall(text)
-    return found[-1].casefold() == "think" if found else None
+    """Which way ``/think`` or ``/no_think`` at the end of ``text``, else at its start, turns
+    thinking; None: neither is there. Elsewhere they are words like any other."""
+    found = _AT_END.search(text) or _AT_START.match(text)
+    return found.group(1).casefold() == "think" if found else None
 
 
 def after(turns: Sequence[Turn], summary: Summary | None) -> Sequence[Turn]:

@@ -33,6 +33,13 @@ class Workspace:
     _connection: sqlite3.Connection
     _writer: WriterLock
 
+    def delete_session(self, session_id: str) -> Session:
+        """Hide a session, and drop the copy of its words in the KV cache; ``store.restore``
+        brings it back."""
+        session = self.store.delete(session_id)
+        self.host.forget_state(session_id)
+        return session
+
     async def close(self) -> None:
         """Stop the engine, let go of the database."""
         await self.host.close()
@@ -59,7 +66,7 @@ def open_workspace(
         settings=settings,
         store=store,
         models=shelf,
-        host=EngineHost(places, settings, shelf, on_notice),
+        host=EngineHost(places, settings, shelf, on_notice, store.is_kept),
         notices=tuple(filter(None, (report.notice(),))),
         recovered=recovered,
         _connection=connection,

@@ -87,6 +87,13 @@ class SessionStore:
             )
         return rows.session(found[0])
 
+    def is_kept(self, session_id: str) -> bool:
+        """Whether the session exists and is not deleted."""
+        try:
+            return self.get(session_id).deleted_at is None
+        except NotFoundError:
+            return False
+
     def latest(self) -> Session | None:
         """The session last talked in, or None."""
         listed = self.recent(limit=1)
