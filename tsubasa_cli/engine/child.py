@@ -154,8 +154,9 @@ def command(module: str) -> list[str]:
 
 def environment() -> dict[str, str]:
     """This process's environment, made to find this very package, with OpenMP threads that spin
-    only briefly while they wait for each other."""
-    variables = {"GOMP_SPINCOUNT": SPINS, **os.environ}
+    only briefly while they wait for each other, and without ggml's debugger dump at a crash: it
+    takes long, and its log would hold whatever was in memory."""
+    variables = {"GOMP_SPINCOUNT": SPINS, "GGML_NO_BACKTRACE": "1", **os.environ}
     root = Path(tsubasa_cli.__file__).parent.parent
     if root.name not in ("site-packages", "dist-packages"):
         paths = [*filter(None, [variables.get("PYTHONPATH")]), str(root)]

@@ -145,7 +145,7 @@ class Engine:
                 raise EngineError("The engine was closed while it loaded.") from death
             if death.was_killed:
                 raise OutOfMemoryError.killed_while_loading() from death
-            if death.was_signalled:
+            if death.is_crash:
                 return None
             raise self._did_not_start(death) from death
         except BaseException:

@@ -27,11 +27,6 @@ class EngineDied(EngineError):  # noqa: N818 - it names what happened
         self.exit_code_of_child = exit_code
 
     @property
-    def was_signalled(self) -> bool:
-        """The process was ended by a signal, whoever sent it."""
-        return self.exit_code_of_child is not None and self.exit_code_of_child < 0
-
-    @property
     def was_killed(self) -> bool:
         """By SIGKILL: a system that ran out of memory, or somebody."""
         return self.exit_code_of_child == -signal.SIGKILL

@@ -199,9 +199,13 @@ class Worker:
     def _settle(self) -> None:
         """One slice of re-evaluating the last reply as history renders it."""
         window, target = self._ready.window, self._settling or []
-        window.keep_prefix(target)
-        if len(window.tokens) < len(target):
-            window.prefill(target, with_logits=False)
+        try:
+            window.keep_prefix(target)
+            if len(window.tokens) < len(target):
+                window.prefill(target, with_logits=False)
+        except NativeError as error:
+            self._log.failure(error)
+            self._start_over()
         if len(window.tokens) >= len(target):
             self._settling = None
 

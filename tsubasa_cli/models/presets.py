@@ -30,7 +30,7 @@ _PLAIN = MappingProxyType(
         "qwen3-instruct": _QWEN3_PLAIN,
         "qwen3-thinking": _QWEN3_THINKING,
         "qwen2.5": SamplingPreset(0.7, 0.8, 20, 0.0, repeat_penalty=1.05),
-        "smollm2": SamplingPreset(0.2, 0.9, 50, 0.0),
+        "smollm2": SamplingPreset(0.2, 0.9, 50, 0.0, repeat_penalty=1.1),
         "smollm3": SamplingPreset(0.6, 0.95, 0, 0.0),
         "llama3": SamplingPreset(0.6, 0.9, 0, 0.0),
         "gemma3": SamplingPreset(1.0, 0.95, 64, 0.0),
