@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Coroutine, Iterable
 from datetime import datetime
 from pathlib import Path, PurePath
@@ -34,6 +35,7 @@ STYLESHEETS: list[str | PurePath] = [
     HERE / "screens" / "dialogs.tcss",
 ]
 
+COLLECTOR_THRESHOLDS = (20_000, 20, 50)
 STOP_SECONDS = 2.0
 """How long quitting waits for a reply to be committed as stopped."""
 
@@ -50,6 +52,13 @@ def run_chat(
     """
     app = ChatApp(workspace, session_id, first_message, overrides)
     app.run()
+
+
+def _calm_the_collector() -> None:
+    """Keep what is loaded by now out of the garbage collector's rounds: a full round over a screen
+    of messages takes 100 ms and more, in the middle of streaming."""
+    gc.freeze()
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
 class ChatApp(App[None]):
@@ -92,6 +101,7 @@ class ChatApp(App[None]):
 
     @on(ChatScreen.Opened)
     def _opened(self) -> None:
+        _calm_the_collector()
         self._begin()
 
     # ------------------------------------------------------------------ the first minute

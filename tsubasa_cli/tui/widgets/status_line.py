@@ -10,8 +10,8 @@ from textual.widgets import Static
 from tsubasa_cli.conversation.events import EngineState, Phase, WindowUse
 from tsubasa_cli.tui import wording
 
-REDRAW_SECONDS = 0.1
-"""At most ten redraws a second (FIELD-NOTES, Textual)."""
+REDRAW_SECONDS = 0.2
+"""At most five redraws a second: each costs a pass of the compositor."""
 OFF = EngineState(Phase.OFF)
 NO_WINDOW = WindowUse(0, 0)
 AMBER_ABOVE = 0.70
@@ -114,7 +114,7 @@ def _muted(text: str) -> Content:
 
 
 class StatusLine(Static):
-    """Shows the last ``Status`` given, at most ten times a second."""
+    """Shows the last ``Status`` given, at most five times a second."""
 
     def __init__(self) -> None:
         super().__init__("", id="status")
@@ -122,7 +122,7 @@ class StatusLine(Static):
         self._due = False
 
     def change(self, **fields: object) -> None:
-        """Replace fields of the status; the line follows within a tenth of a second."""
+        """Replace fields of the status; the line follows within a fifth of a second."""
         self.status = replace(self.status, **fields)  # type: ignore[arg-type]
         if not self._due:
             self._due = True

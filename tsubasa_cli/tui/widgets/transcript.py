@@ -7,7 +7,7 @@ there, and what is then far away is removed; the turns themselves stay in ``_ite
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from textual import events, work
@@ -198,8 +198,8 @@ class Transcript(VerticalScroll, can_focus=False):
 
     def _wake_near(self) -> None:
         """Before they come into sight, messages wake; those behind doze off a little later."""
-        for utterance in self.utterances:
-            if utterance.dozing and self._is_near(utterance):
+        for utterance, near in self._nearness():
+            if near:
                 utterance.wake()
         self._doze_soon()
 
@@ -210,15 +210,23 @@ class Transcript(VerticalScroll, can_focus=False):
 
     def _doze_far(self) -> None:
         self._doze_due = False
-        for utterance in self.utterances:
-            if not utterance.dozing and not self._is_near(utterance):
+        for utterance, near in self._nearness():
+            if not near:
                 utterance.doze()
 
-    def _is_near(self, utterance: Utterance) -> bool:
-        top = utterance.virtual_region.y - self.scroll_y
-        height = utterance.virtual_region.height
-        margin = self.size.height
-        return not height or (-margin <= top + height and top <= 2 * margin)
+    def _nearness(self) -> Iterator[tuple[Utterance, bool]]:
+        """Each message, and whether it is in sight or nearly so. Places follow from the heights,
+        because asking Textual for a region lays out the whole screen once more."""
+        margin = self.size.height // 4
+        first, last = self.scroll_y - margin, self.scroll_y + self.size.height + margin
+        top = 0
+        for child in self.children:
+            if not child.display:
+                continue
+            height = child.outer_size.height
+            if isinstance(child, Utterance):
+                yield child, not height or (top + height >= first and top <= last)
+            top += height + child.styles.margin.bottom
 
     def on_resize(self, event: events.Resize) -> None:
         """Another width gives other heights: everything is laid out once."""
