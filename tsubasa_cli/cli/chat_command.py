@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -90,9 +89,9 @@ def chat(
         trim=trim,
     )
     if wishes.prompt is not None:
-        from tsubasa_cli.cli.one_shot import answer_once
+        from tsubasa_cli.cli.one_shot import run_once
 
-        asyncio.run(answer_once(wishes))
+        run_once(wishes)
         return
     _open_screen(wishes)
 

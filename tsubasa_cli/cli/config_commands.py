@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
-import subprocess
 import sys
 from typing import Annotated, Any
 
@@ -64,6 +62,9 @@ def set_(
 @config_app.command("edit")
 def edit() -> None:
     """Open the settings file in your editor, and check it afterwards."""
+    import shlex
+    import subprocess
+
     from tsubasa_cli.storage.settings_file import ensure_file, load_settings
 
     file = ensure_file(context.paths())

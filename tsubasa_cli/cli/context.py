@@ -6,7 +6,6 @@ Everything is opened when it is asked for and not before, so that ``--help`` ope
 from __future__ import annotations
 
 import json
-import sqlite3
 import sys
 import unicodedata
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from tsubasa_cli.storage.paths import Paths
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from rich.console import Console
 
     from tsubasa_cli.models.shelf import ModelShelf

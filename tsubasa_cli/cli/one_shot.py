@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -36,8 +37,12 @@ class ReplyBrokenError(TsubasaError):
         self.exit_code = failed.exit_code
 
 
-async def answer_once(wishes: Wishes) -> None:
+def run_once(wishes: Wishes) -> None:
     """Ask, stream the answer, keep both. Raises ``TsubasaError``."""
+    asyncio.run(_answer_once(wishes))
+
+
+async def _answer_once(wishes: Wishes) -> None:
     workspace = open_workspace(on_notice=context.say)
     try:
         for notice in workspace.notices:

@@ -1,15 +1,14 @@
 """Who is alive: each program that writes replies holds a lock for as long as it runs.
 
 The operating system drops the lock when the holder dies, however it dies, so a reply whose writer
-cannot be found alive is known to be interrupted. Nothing is guessed from process ids.
+cannot be found alive is known to be interrupted. Nothing is guessed from process ids. The library
+is imported when a lock is needed: it brings asyncio along, which listing sessions can do without.
 """
 
 from __future__ import annotations
 
 import secrets
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from tsubasa_cli.errors import StorageError
 from tsubasa_cli.storage.paths import PRIVATE_FILE
@@ -19,6 +18,8 @@ class WriterLock:
     """A named sign of life, held from construction until ``release`` or the process's end."""
 
     def __init__(self, folder: Path) -> None:
+        from filelock import FileLock
+
         self.name = secrets.token_hex(8)
         self._file = folder / f"{self.name}.writer"
         self._lock = FileLock(self._file, mode=PRIVATE_FILE)
@@ -38,6 +39,8 @@ class WriterLock:
 
 def is_writer_alive(folder: Path, name: str) -> bool:
     """Whether the program that called itself ``name`` still runs; tidies up after a dead one."""
+    from filelock import FileLock, Timeout
+
     file = folder / f"{name}.writer"
     if not file.exists():
         return False
