@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from engine.faulty_llama import CRASHES_WITH_REPACKED_BUFFERS, PREAMBLE
 
 from tsubasa_cli.storage.database import connect
 from tsubasa_cli.storage.paths import Paths
@@ -248,3 +250,46 @@ class TestDoctor:
         assert "--repair" in found["Database"]["next_step"]
         assert tsubasa("doctor", "--repair").returncode == 0
         assert list(home.data.glob("tsubasa.db.damaged-*"))
+
+
+def test_a_machine_whose_llama_crashes_still_answers(home: Paths, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(f"{PREAMBLE}\n{CRASHES_WITH_REPACKED_BUFFERS}")
+    question = ["chat", "-p", "What is the capital of France?", "--seed", "1"]
+    first = tsubasa(*question, PYTHONPATH=str(tmp_path))
+    assert first.returncode == 0, first.stderr
+    assert b"Paris" in first.stdout
+    assert b"crashed" in first.stderr
+    second = tsubasa(*question, PYTHONPATH=str(tmp_path))
+    assert second.stdout == first.stdout
+    assert b"crashed" not in second.stderr
+    [check] = [
+        check
+        for check in json.loads(tsubasa("doctor", "--json").stdout)
+        if check["name"] == "Safe start"
+    ]
+    assert "without repacked buffers" in check["detail"]
+    assert home.probes.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+@pytest.mark.parametrize("kilobytes", [160, 256, 400])
+def test_a_full_disk_is_told_and_what_was_stored_stays(tmp_path: Path, kilobytes: int) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(disk)], check=True
+    )
+    try:
+        filler = disk / "filler"
+        done = tsubasa("chat", "-p", "hi", "--max-tokens", "9", TSUBASA_HOME=str(disk / "home"))
+        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(b"x" * 4096)
+        full = tsubasa("chat", "-p", "hi again", TSUBASA_HOME=str(disk / "home"))
+        for run in (done, full):
+            assert run.returncode in (0, 4), run.stderr
+            assert b"Traceback" not in run.stderr
+        assert full.returncode == 4
+        assert b"disk" in full.stderr
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
