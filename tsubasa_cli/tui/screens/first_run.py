@@ -55,10 +55,15 @@ def look_around(workspace: Workspace) -> Situation:
     return Situation(machine, recommendation(machine), starter)
 
 
+DECORATED_FROM = 28
+"""Rows from which there is room for the swallow above everything that matters."""
+
+
 class FirstRun(Screen[None]):
     """Ends when a model is there, or when the user wants to go on without one."""
 
     BINDINGS = [Binding("escape", "leave", "Back", id="first_run_leave")]
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (DECORATED_FROM, "-tall")]
 
     def __init__(self, workspace: Workspace) -> None:
         super().__init__()
