@@ -70,7 +70,7 @@ class Driver:
         await self.press("enter")
         await self.pilot.pause()
 
-    async def until(self, true: Callable[[], Any], what: str = "") -> None:
+    async def until(self, true: Callable[[], Any]) -> None:
         """Wait until ``true`` gives something true."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not true():

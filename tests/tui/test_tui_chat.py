@@ -167,9 +167,10 @@ class TestGoingBack:
             assert len(chat.transcript.items) == 1000
             assert chat.transcript.is_vertical_scroll_end
             top = chat.transcript.mounted_range.start
-            for _ in range(12):
+            for _ in range(7):
                 await chat.press("pageup")
             await chat.until(lambda: chat.transcript.mounted_range.start < top)
+            assert any(utterance.dozing for utterance in chat.transcript.utterances)
             await chat.press("ctrl+home")
             await chat.until(lambda: chat.transcript.mounted_range.start == 0)
             assert chat.transcript.utterances[0].turn.text.startswith("Question 0 ")
@@ -177,18 +178,22 @@ class TestGoingBack:
             await chat.until(lambda: chat.transcript.mounted_range.stop == 1000)
 
     async def test_what_is_far_away_is_let_go_and_comes_back(self, space: Workspace) -> None:
-        session = fill(space, 500)
+        session = fill(space, 60)
         async with driving(space, session_id=session) as chat:
-            await chat.until(lambda: len(chat.transcript.utterances) >= 30)
-            for _ in range(150):
-                await chat.press("pageup")
-            await chat.until(lambda: chat.transcript.mounted_range.stop < 1000)
-            assert chat.transcript.virtual_size.height < 3000
-            for _ in range(150):
-                await chat.press("pagedown")
-            await chat.until(lambda: chat.transcript.mounted_range.stop == 1000)
-            ids = [u.turn.id for u in chat.transcript.utterances]
-            assert ids == sorted(ids)
+            transcript = chat.transcript
+            transcript.prune_above_lines, transcript.keep_lines = 300, 200
+            await chat.until(lambda: len(transcript.utterances) >= 30)
+            while transcript.mounted_range.start > 0:
+                transcript.scroll_home(animate=False)
+                await chat.pilot.pause(0.1)
+            await chat.until(lambda: transcript.mounted_range.stop < 120)
+            assert transcript.utterances[0].turn.text.startswith("Question 0 ")
+            while transcript.mounted_range.stop < 120:
+                transcript.scroll_end(animate=False)
+                await chat.pilot.pause(0.1)
+            await chat.until(lambda: transcript.mounted_range.start > 0)
+            ids = [utterance.turn.id for utterance in transcript.utterances]
+            assert ids == [item.id for item in transcript.items][transcript.mounted_range.start :]
 
     async def test_arrows_walk_through_messages(self, space: Workspace) -> None:
         session = fill(space, 3)

@@ -31,8 +31,6 @@ FIRST_PAGE = 30
 BATCH = 20
 """Messages mounted at a time when scrolling to an edge."""
 DOZE_AFTER_SECONDS = 0.25
-PRUNE_ABOVE_LINES = 2_500
-KEEP_LINES = 1_500
 
 Item = Turn | Summary
 LiveOf = Callable[[int], LiveReply | None]
@@ -53,6 +51,10 @@ def in_order(turns: Sequence[Turn], summaries: Sequence[Summary]) -> list[Item]:
 
 class Transcript(VerticalScroll, can_focus=False):
     """Shows messages; ``live_of`` finds the reply in the making that belongs to a turn."""
+
+    prune_above_lines = 2_500
+    """Mounted lines above which those far away are let go."""
+    keep_lines = 1_500
 
     @dataclass
     class EdgePassed(Message):
@@ -189,11 +191,15 @@ class Transcript(VerticalScroll, can_focus=False):
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
-        near = self.size.height
         self._wake_near()
-        if new_value < near and self._first > 0 and new_value <= old_value:
+        self._check_edges()
+
+    def _check_edges(self) -> None:
+        """Mount more where less than a page is left to scroll."""
+        page = self.size.height
+        if self.scroll_y < page and self._first > 0:
             self._reach_up()
-        elif self.max_scroll_y - new_value < near and self._end < len(self._items):
+        elif self.max_scroll_y - self.scroll_y < page and self._end < len(self._items):
             self._reach_down()
 
     def _wake_near(self) -> None:
@@ -244,15 +250,19 @@ class Transcript(VerticalScroll, can_focus=False):
             await self._load_earlier()
             await self._prune_below()
         self._mark_edge()
+        self._check_edges()
 
     @work(group="window", exclusive=False)
     async def _reach_down(self) -> None:
         if self._changing.locked():
             return
         async with self._changing:
+            self.release_anchor()
             await self._mount_below(min(self._end + BATCH, len(self._items)))
+            await self.wait_for_refresh()
             await self._prune_above()
         self._mark_edge()
+        self._check_edges()
 
     async def prune(self) -> None:
         """Let go of what is far above, once much is mounted."""
@@ -271,9 +281,9 @@ class Transcript(VerticalScroll, can_focus=False):
         await self._keeping_place(self.mount_all(made, after=self._edge))
 
     async def _prune_above(self) -> None:
-        if self.virtual_size.height <= PRUNE_ABOVE_LINES:
+        if self.virtual_size.height <= self.prune_above_lines:
             return
-        spare = min(self.virtual_size.height - KEEP_LINES, self.scroll_y - self.size.height)
+        spare = min(self.virtual_size.height - self.keep_lines, self.scroll_y - self.size.height)
         stop = self._first
         for item in self._items[self._first : self._end]:
             widget = self._widget(item)
@@ -285,10 +295,10 @@ class Transcript(VerticalScroll, can_focus=False):
             await self._keeping_place(self._unmount(self._first, stop))
 
     async def _prune_below(self) -> None:
-        if self.virtual_size.height <= PRUNE_ABOVE_LINES:
+        if self.virtual_size.height <= self.prune_above_lines:
             return
         below = self.max_scroll_y - self.scroll_y - self.size.height
-        spare = min(self.virtual_size.height - KEEP_LINES, below)
+        spare = min(self.virtual_size.height - self.keep_lines, below)
         start = self._end
         for item in reversed(self._items[self._first : self._end]):
             widget = self._widget(item)
