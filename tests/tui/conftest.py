@@ -18,6 +18,7 @@ from tsubasa_cli.storage.paths import Paths
 from tsubasa_cli.storage.settings_file import set_value
 from tsubasa_cli.tui.app import ChatApp
 from tsubasa_cli.tui.screens.chat_screen import ChatScreen
+from tsubasa_cli.tui.screens.first_run import FirstRun, needs_first_run
 from tsubasa_cli.tui.widgets.composer import Composer
 from tsubasa_cli.tui.widgets.reply import Reply
 from tsubasa_cli.tui.widgets.transcript import Transcript
@@ -84,15 +85,24 @@ class Driver:
 
 @asynccontextmanager
 async def driving(
-    workspace: Workspace, size: tuple[int, int] = (110, 36), **options: Any
+    workspace: Workspace,
+    size: tuple[int, int] = (110, 36),
+    *,
+    welcome: bool = False,
+    **options: Any,
 ) -> AsyncIterator[Driver]:
-    """Run the application on a terminal of ``size``."""
+    """Run the application on a terminal of ``size``; ``welcome`` stays on the first-run screen."""
     app = ChatApp(workspace, **options)
     app.animation_level = "none"
     async with app.run_test(size=size, notifications=True) as pilot:
         driver = Driver(app, pilot)
         await driver.until(lambda: driver.screen.is_mounted and driver.screen.query(Composer))
         driver.composer.field.cursor_blink = False
+        if needs_first_run(workspace) and not options.get("first_message"):
+            await driver.until(lambda: isinstance(app.screen, FirstRun))
+            if not welcome:
+                await driver.press("escape")
+                await driver.until(lambda: app.screen is driver.screen)
         await pilot.pause()
         yield driver
 
