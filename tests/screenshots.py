@@ -1,107 +1,167 @@
-"""Makes the pictures of the README from the running program.
+"""Regenerates the pictures in ``assets/`` from the running application.
 
     python tests/screenshots.py [FOLDER]
 
-Runs the chat on a temporary home with the real starter model and writes SVGs into FOLDER
-(default: assets).
+The chats shown are stored beforehand in a temporary home, so that the pictures do not depend on
+what a model happens to say; the model itself is the starter, really loaded.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import re
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from textual.pilot import Pilot
 
-from tsubasa_cli.conversation.chat import Overrides
-from tsubasa_cli.conversation.workspace import open_workspace
+from tsubasa_cli.conversation.events import EngineState, Phase, WindowUse
+from tsubasa_cli.conversation.workspace import Workspace, open_workspace
+from tsubasa_cli.storage.paths import Paths
 from tsubasa_cli.storage.values import TurnStatus
 from tsubasa_cli.tui.app import ChatApp
-from tsubasa_cli.tui.widgets.reply import Reply
 
-SIZE = (104, 30)
-QUESTIONS = (
-    "Write a short Python function that reverses a string, with an example.",
-    "What is the capital of France?",
+ASSETS = Path(__file__).parent.parent / "assets"
+QUESTION = "Why do swallows fly low before rain?"
+ANSWER = """They follow their food. Swallows eat flying insects, and **where the insects are
+depends on the air**:
+
+- In dry, warm weather, rising air carries insects up, and the swallows with them.
+- Before rain the air is damp and sinks; insects stay near the ground.
+
+| Weather | Insects | Swallows |
+|---|---|---|
+| High pressure | 50 m and more | high |
+| Before rain | near the ground | low |
+
+A quick way to write the rule down:
+
+```python
+def flight_height(pressure_hpa: float) -> str:
+    return "high" if pressure_hpa > 1013 else "low"
+```
+"""
+THINKING = "They ask about a proverb. The cause is food: insects follow warm, rising air."
+FOLLOW_UP = "So it is a real sign of rain?"
+SECOND = (
+    "A fair one, for the next few hours. It fails when insects are low for another reason, "
+    "such as wind or cold."
 )
-EARLIER = (
-    "Which birds winter in Africa?",
-    "A packing list for three days of rain",
-    "Explain the difference between weather and climate",
+TITLES = (
+    ("Swallows before rain", QUESTION, ANSWER),
+    ("Rename photos by date", "A script that renames photos?", "Here is one with `pathlib`."),
+    ("Packing list for Lisbon", "Two days in Lisbon, hand luggage", "Light layers and a scarf."),
+    ("Sourdough, second attempt", "My bread is flat. Why?", "The starter may be too young."),
 )
-FONT_FROM_THE_WEB = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
-"""A picture of a program that sends nothing anywhere asks nobody for a font."""
-Steps = Callable[[Pilot[None], ChatApp], Awaitable[None]]
 
 
-async def take(target: Path, steps: Steps, theme: str = "tsubasa-night") -> None:
-    """Run the program, take ``steps`` in it, keep what is then on the screen."""
-    overrides = Overrides(sampling=(("temperature", 0.0),))
-    app = ChatApp(open_workspace(), overrides=overrides)
-    app.animation_level = "none"
-    async with app.run_test(size=SIZE) as pilot:
-        await pilot.pause(1.0)
-        app.theme = theme
-        await steps(pilot, app)
-        await pilot.pause(0.5)
-        picture = app.export_screenshot(title="tsubasa chat")
-    await asyncio.to_thread(target.write_text, FONT_FROM_THE_WEB.sub("", picture), "utf-8")
-    print(target)
+@dataclass(frozen=True)
+class Picture:
+    """One file: a terminal of ``size`` in ``theme`` after ``act``."""
+
+    name: str
+    size: tuple[int, int]
+    theme: str
+    act: Callable[[Pilot[None]], Awaitable[None]]
+    empty: bool = False
 
 
-async def conversation(pilot: Pilot[None], app: ChatApp) -> None:
-    """Two questions, answered by the starter model."""
-    await pilot.press("escape")
-    for number, question in enumerate(QUESTIONS, start=1):
-        app._chat_screen.composer.field.focus()
-        app._chat_screen.composer.field.insert(question)
-        await pilot.pause()
-        await pilot.press("enter")
-        await until(pilot, lambda n=number: _answered(app) >= n)
+async def _nothing(pilot: Pilot[None]) -> None:
+    await pilot.pause(0.3)
 
 
-async def models(pilot: Pilot[None], _: ChatApp) -> None:
-    """The model picker over an empty chat."""
-    await pilot.press("escape")
-    await pilot.pause(1.0)
+async def _open_thinking(pilot: Pilot[None]) -> None:
+    await pilot.press("shift+tab", "up", "up", "enter")
+    await pilot.pause(0.3)
+
+
+async def _new_chat(pilot: Pilot[None]) -> None:
+    await pilot.press("ctrl+n")
+    await pilot.pause(0.3)
+
+
+async def _commands(pilot: Pilot[None]) -> None:
+    await pilot.press("slash", "r", "e")
+    await pilot.pause(0.3)
+
+
+async def _models(pilot: Pilot[None]) -> None:
     await pilot.press("ctrl+o")
-    await pilot.pause(1.0)
+    await pilot.pause(1)
 
 
-async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
-    """Wait, for a minute at most."""
-    for _ in range(600):
-        if condition():
-            return
-        await pilot.pause(0.1)
-    raise TimeoutError
+async def _help(pilot: Pilot[None]) -> None:
+    await pilot.press("f1")
+    await pilot.pause(0.5)
 
 
-def _answered(app: ChatApp) -> int:
-    return sum(reply.turn.status is TurnStatus.COMPLETE for reply in app.screen.query(Reply))
+async def _search(pilot: Pilot[None]) -> None:
+    await pilot.press("ctrl+s", *"rain")
+    await pilot.pause(0.8)
 
 
-def fill_the_sidebar() -> None:
-    """Earlier questions, so that the list of chats is not empty."""
-    workspace = open_workspace()
-    for question in EARLIER:
-        workspace.store.ask(workspace.store.create().id, question)
-    asyncio.run(workspace.close())
+PICTURES = (
+    Picture("chat", (120, 40), "tsubasa-night", _nothing),
+    Picture("chat-day", (120, 40), "tsubasa-day", _nothing),
+    Picture("thinking", (100, 30), "tsubasa-night", _open_thinking),
+    Picture("welcome", (100, 30), "tsubasa-night", _new_chat),
+    Picture("commands", (100, 24), "tsubasa-day", _commands),
+    Picture("models", (100, 30), "tsubasa-night", _models),
+    Picture("help", (100, 40), "tsubasa-day", _help),
+    Picture("search", (100, 30), "tsubasa-night", _search),
+    Picture("narrow", (60, 24), "tsubasa-night", _nothing),
+    Picture("first-run", (100, 30), "tsubasa-night", _nothing, empty=True),
+)
 
 
-def main(folder: Path) -> None:
+def fill(workspace: Workspace) -> str:
+    """Store the chats of the pictures; returns the id of the one that is open."""
+    first = ""
+    for title, question, answer in reversed(TITLES):
+        session = workspace.store.create()
+        _, reply = workspace.store.ask(session.id, question)
+        thinking = THINKING if answer is ANSWER else ""
+        workspace.store.finish(reply.id, TurnStatus.COMPLETE, answer, thinking)
+        workspace.store.rename(session.id, title)
+        first = session.id
+    _, reply = workspace.store.ask(first, FOLLOW_UP)
+    workspace.store.finish(reply.id, TurnStatus.COMPLETE, SECOND)
+    return first
+
+
+async def take(picture: Picture, folder: Path) -> None:
+    """Run the application for one picture and save it."""
     with tempfile.TemporaryDirectory() as home:
         os.environ["TSUBASA_HOME"] = home
-        fill_the_sidebar()
-        asyncio.run(take(folder / "chat.svg", conversation))
-        asyncio.run(take(folder / "chat-day.svg", conversation, theme="tsubasa-day"))
-        asyncio.run(take(folder / "models.svg", models))
+        workspace = open_workspace(Paths.from_environment())
+        session = None if picture.empty else fill(workspace)
+        app = ChatApp(workspace, session_id=session, now=lambda: datetime.now(UTC).astimezone())
+        app.animation_level = "none"
+        async with app.run_test(size=picture.size) as pilot:
+            app.theme = picture.theme
+            if session:
+                while workspace.host.state.phase is not Phase.READY:
+                    await pilot.pause(0.1)
+            await pilot.pause(0.5)
+            app.chat_screen.status.change(
+                engine=EngineState(Phase.READY if session else Phase.OFF, "smollm2-135m"),
+                window=WindowUse(1_204 if session else 0, 8_192 if session else 0),
+            )
+            await picture.act(pilot)
+            (folder / f"{picture.name}.svg").write_text(app.export_screenshot(title="tsubasa"))
+
+
+def main() -> None:
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ASSETS
+    folder.mkdir(exist_ok=True)
+    for picture in PICTURES:
+        asyncio.run(take(picture, folder))
+        print(folder / f"{picture.name}.svg")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent.parent / "assets")
+    main()

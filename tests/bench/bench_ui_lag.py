@@ -86,7 +86,7 @@ async def watch_the_loop(lags: list[float], until: asyncio.Event) -> None:
 
 async def measure(app: ChatApp, place: str) -> dict[str, float]:
     """Stream one reply with the viewport at ``place``."""
-    screen = app._chat_screen
+    screen = app.chat_screen
     transcript = screen.transcript
     if place != PLACES[0]:
         for _ in range(PAGES_UP):
@@ -129,13 +129,13 @@ class BenchApp(ChatApp):
         self.run_worker(self._measure())
 
     async def _measure(self) -> None:
-        chat = self._chat_screen.conductor.chat
+        chat = self.chat_screen.conductor.chat
         chat.__class__ = MetronomeChat
         opened = time.perf_counter()
         figures: dict[str, object] = {}
-        while not self._chat_screen.transcript.utterances:
+        while not self.chat_screen.transcript.utterances:
             await asyncio.sleep(0.01)
-        figures["messages"] = len(self._chat_screen.transcript.items)
+        figures["messages"] = len(self.chat_screen.transcript.items)
         await asyncio.sleep(1 + opened * 0)
         for place in PLACES:
             figures[place] = await measure(self, place)

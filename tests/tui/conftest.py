@@ -35,7 +35,7 @@ class Driver:
 
     @property
     def screen(self) -> ChatScreen:
-        return self.app._chat_screen
+        return self.app.chat_screen
 
     @property
     def composer(self) -> Composer:

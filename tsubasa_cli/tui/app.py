@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path, PurePath
 from typing import Any, ClassVar
@@ -89,10 +90,10 @@ class ChatApp(App[None]):
         for theme in OWN_THEMES:
             self.register_theme(theme)
         self.set_keymap(workspace.settings.keys)
-        self._chat_screen = ChatScreen(workspace, self._conduct(session_id), now)
+        self.chat_screen = ChatScreen(workspace, self._conduct(session_id), now)
 
     def get_default_screen(self) -> Screen[None]:
-        return self._chat_screen
+        return self.chat_screen
 
     def on_mount(self) -> None:
         self._wear(self.workspace.settings.look.theme)
@@ -113,7 +114,7 @@ class ChatApp(App[None]):
             await self.push_screen_wait(FirstRun(self.workspace))
         self.load_model()
         if self._first_message:
-            self._chat_screen.send(self._first_message)
+            self.chat_screen.send(self._first_message)
 
     @work(exclusive=True, group="load")
     async def load_model(self) -> None:
@@ -121,13 +122,15 @@ class ChatApp(App[None]):
         try:
             await self.workspace.host.ready(self._model())
         except TsubasaError as error:
-            self._chat_screen.tell(error)
+            self.chat_screen.tell(error)
         else:
-            self._chat_screen.engine_ready()
+            self.chat_screen.engine_ready()
+            with suppress(TsubasaError):
+                await self.chat_screen.chat.warm()
 
     def _model(self) -> str | None:
         asked = self._overrides.model if self._overrides else None
-        return asked or self._chat_screen.chat.session.model
+        return asked or self.chat_screen.chat.session.model
 
     # ------------------------------------------------------------------ chats
 
@@ -143,7 +146,7 @@ class ChatApp(App[None]):
 
     async def open_session(self, session_id: str | None) -> None:
         """Show a session, or a new chat."""
-        screen = self._chat_screen
+        screen = self.chat_screen
         await screen.save_draft()
         before = screen.conductor
         self._answering = {k: c for k, c in self._answering.items() if c.busy}
@@ -152,26 +155,29 @@ class ChatApp(App[None]):
         elif before.chat.session.id:
             await before.chat.close()
         await screen.open(self._conduct(session_id))
+        if self._model() in (None, self.workspace.host.model_name):
+            self.load_model()
 
     @on(Sidebar.Chosen)
     async def _chosen(self, event: Sidebar.Chosen) -> None:
-        if event.session_id != self._chat_screen.chat.session.id:
+        if event.session_id != self.chat_screen.chat.session.id:
             try:
                 await self.open_session(event.session_id)
             except NotFoundError as error:
-                self._chat_screen.tell(error)
-        self._chat_screen.composer.field.focus()
+                self.chat_screen.tell(error)
+        self.chat_screen.composer.field.focus()
 
     @on(Sidebar.Deleted)
     async def _deleted(self, event: Sidebar.Deleted) -> None:
-        if event.session.id == self._chat_screen.chat.session.id:
-            await self._chat_screen.conductor.stop_all()
+        self.workspace.host.forget_state(event.session.id)
+        if event.session.id == self.chat_screen.chat.session.id:
+            await self.chat_screen.conductor.stop_all()
             await self.open_session(None)
 
     async def action_new_chat(self) -> None:
-        if self._chat_screen.chat.session.head_id is not None:
+        if self.chat_screen.chat.session.head_id is not None:
             await self.open_session(None)
-        self._chat_screen.composer.field.focus()
+        self.chat_screen.composer.field.focus()
 
     # ------------------------------------------------------------------ look and models
 
@@ -194,7 +200,7 @@ class ChatApp(App[None]):
         try:
             await asyncio.to_thread(set_value, self.workspace.paths, "look.theme", name)
         except TsubasaError as error:
-            self._chat_screen.tell(error)
+            self.chat_screen.tell(error)
 
     @work
     async def action_choose_model(self, name: str = "") -> None:
@@ -208,11 +214,11 @@ class ChatApp(App[None]):
     async def use_model(self, name: str) -> None:
         """Answer the open chat with another model from now on."""
         try:
-            await self._chat_screen.chat.set_model(name)
+            await self.chat_screen.chat.set_model(name)
         except TsubasaError as error:
-            self._chat_screen.tell(error)
+            self.chat_screen.tell(error)
             return
-        if not self._chat_screen.conductor.busy:
+        if not self.chat_screen.conductor.busy:
             self.load_model()
 
     def action_help(self) -> None:
@@ -220,7 +226,7 @@ class ChatApp(App[None]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """What the command palette offers: everything that has a key."""
-        if screen is self._chat_screen:
+        if screen is self.chat_screen:
             for binding in ChatScreen.BINDINGS:
                 if isinstance(binding, Binding) and binding.show:
                     yield SystemCommand(
@@ -235,7 +241,7 @@ class ChatApp(App[None]):
 
     def _doing(self, action: str) -> Callable[[], Coroutine[Any, Any, object]]:
         async def do() -> object:
-            return await self.run_action(action, self._chat_screen)
+            return await self.run_action(action, self.chat_screen)
 
         return do
 
@@ -246,11 +252,11 @@ class ChatApp(App[None]):
         if self._is_leaving:
             return
         self._is_leaving = True
-        await self._chat_screen.save_draft()
+        await self.chat_screen.save_draft()
         self.run_worker(self._leave())
 
     async def _leave(self) -> None:
-        conductor = self._chat_screen.conductor
+        conductor = self.chat_screen.conductor
         for each in (conductor, *self._answering.values()):
             each.drop_queue()
         try:

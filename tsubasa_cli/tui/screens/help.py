@@ -15,7 +15,7 @@ from tsubasa_cli.conversation.workspace import Workspace
 from tsubasa_cli.tui import keys
 from tsubasa_cli.tui.commands import COMMANDS
 
-KEY_COLUMN = 22
+KEY_COLUMN = 36
 
 
 class Help(ModalScreen[None]):

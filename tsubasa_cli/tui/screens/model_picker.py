@@ -37,7 +37,7 @@ class ModelPicker(ModalScreen[str | None]):
         self._download: Download | None = None
 
     def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog -tall"):
+        with Vertical(classes="dialog -tall -wide"):
             yield Static("Models", classes="dialog-title")
             yield OptionList(compact=True)
             yield DownloadBar()
@@ -112,7 +112,7 @@ def _entry_option(entry: CatalogueEntry, machine: Machine) -> Option:
 
 def _option(key: str, name: str, notes: list[str]) -> Option:
     note = " · ".join(note for note in notes if note)
-    return Option(Content.assemble((f"{name:<22}", ""), (note, "$foreground-muted")), id=key)
+    return Option(Content.assemble((f"{name:<16}", ""), (note, "$foreground-muted")), id=key)
 
 
 def _heading(text: str) -> Option:

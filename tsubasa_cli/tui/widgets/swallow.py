@@ -1,4 +1,4 @@
-"""The swallow of ``assets/wordmark.svg``, drawn in braille dots, its throat in the accent."""
+"""The swallow of ``assets/wordmark.svg``, drawn in braille dots; its throat has the accent."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from textual.content import Content
 from textual.widgets import Static
 
 LINES = (
-    "    ⠒⠶⠶⠿⢿⣿⣿⣿⣿⣷⣶⣦⣤⣀ ⢀⣠⣤⣄",
-    "          ⠉⠙⠻⣿⣿⣿⣿⣿⣿⣿⣿⡿⠃",
-    "           ⢀⣀⣬⣿⣿⣿⣿⣿⣿⡅",
+    "⠀⠀⠀⠀⠒⠶⠶⠿⢿⣿⣿⣿⣿⣷⣶⣦⣤⣀⠀⢀⣠⣤⣄",
+    "⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠉⠙⠻⣿⣿⣿⣿⣿⣿⣿⣿⡿⠃",
+    "⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⢀⣀⣬⣿⣿⣿⣿⣿⣿⡅",
     "⣀⣀⣀⣀⣠⣤⣤⣤⣶⣶⣿⣿⣿⡿⠟⠛⣿⣿⣿⣿⠃",
-    "     ⠈⠉⣩⣿⣿⣿⠟⠉   ⣿⣿⣿⡟",
-    "      ⣼⣿⡿⠋      ⣿⣿⠏",
-    "    ⢀⣾⠟⠁       ⣼⠟⠁",
-    "    ⠞⠁        ⠈⠁",
+    "⠀⠀⠀⠀⠀⠈⠉⣩⣿⣿⣿⠟⠉⠀⠀⠀⣿⣿⣿⡟",
+    "⠀⠀⠀⠀⠀⠀⣼⣿⡿⠋⠀⠀⠀⠀⠀⠀⣿⣿⠏",
+    "⠀⠀⠀⠀⢀⣾⠟⠁⠀⠀⠀⠀⠀⠀⠀⣼⠟⠁",
+    "⠀⠀⠀⠀⠞⠁⠀⠀⠀⠀⠀⠀⠀⠀⠈⠁",
 )
 THROAT = {1: (19, 21), 2: (20, 21)}
 
