@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from datetime import datetime
@@ -14,6 +15,7 @@ from textual import on, work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.worker import WorkerFailed
 
 from tsubasa_cli.conversation.chat import Overrides
 from tsubasa_cli.conversation.workspace import Workspace, open_chat
@@ -26,6 +28,7 @@ from tsubasa_cli.tui.screens.first_run import FirstRun, needs_first_run
 from tsubasa_cli.tui.screens.help import Help
 from tsubasa_cli.tui.screens.model_picker import ModelPicker
 from tsubasa_cli.tui.screens.theme_picker import ThemePicker
+from tsubasa_cli.tui.telling import TellsErrors, tell
 from tsubasa_cli.tui.themes import DEFAULT_THEME, OWN_THEMES
 from tsubasa_cli.tui.widgets.sidebar import Sidebar
 
@@ -49,10 +52,15 @@ def run_chat(
 ) -> None:
     """Run the chat until the user leaves it; closes ``workspace``.
 
-    Raises ``NotFoundError`` when there is no such session.
+    Raises ``NotFoundError`` when there is no such session, and what could be told nowhere on the
+    screen.
     """
     app = ChatApp(workspace, session_id, first_message, overrides)
     app.run()
+    if app.last_words:
+        raise app.last_words
+    if app.return_code:
+        sys.exit(app.return_code)
 
 
 def _calm_the_collector() -> None:
@@ -62,7 +70,7 @@ def _calm_the_collector() -> None:
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
-class ChatApp(App[None]):
+class ChatApp(TellsErrors, App[None]):
     """Shows ``session_id`` or a new chat. ``now`` is the clock of the session list."""
 
     TITLE = "Tsubasa"
@@ -87,6 +95,7 @@ class ChatApp(App[None]):
         self._engine_turn = asyncio.Lock()
         self._answering: dict[str, Conductor] = {}
         self._is_leaving = False
+        self.last_words: TsubasaError | None = None
         for theme in OWN_THEMES:
             self.register_theme(theme)
         self.set_keymap(workspace.settings.keys)
@@ -247,12 +256,25 @@ class ChatApp(App[None]):
 
     # ------------------------------------------------------------------ the end
 
+    def _handle_exception(self, error: Exception) -> None:
+        """An error in words ends a worker, not the program. Anywhere else it ends the program with
+        those words, not with a traceback that would show what the user wrote."""
+        cause = error.error if isinstance(error, WorkerFailed) else error
+        if not isinstance(cause, TsubasaError):
+            super()._handle_exception(error)
+        elif isinstance(error, WorkerFailed):
+            tell(self, cause)
+        else:
+            self.last_words = self.last_words or cause
+            self.exit(return_code=cause.exit_code)
+
     async def action_quit(self) -> None:
         """Save the draft, stop what is written, keep the KV state, stop the engine."""
         if self._is_leaving:
             return
         self._is_leaving = True
-        await self.chat_screen.save_draft()
+        with suppress(TsubasaError):
+            await self.chat_screen.save_draft()
         self.run_worker(self._leave())
 
     async def _leave(self) -> None:
@@ -261,7 +283,9 @@ class ChatApp(App[None]):
             each.drop_queue()
         try:
             async with asyncio.timeout(STOP_SECONDS):
-                await conductor.stop_all()
+                await asyncio.gather(
+                    conductor.stop_all(), *(each.stop_all() for each in self._answering.values())
+                )
             await conductor.chat.close()
         except (TimeoutError, TsubasaError):
             self.log("A reply was still being written.")

@@ -25,9 +25,11 @@ from tsubasa_cli.conversation.workspace import Workspace
 from tsubasa_cli.engine.protocol import Stats
 from tsubasa_cli.errors import TsubasaError
 from tsubasa_cli.storage.values import Branch, Role, Turn
+from tsubasa_cli.tui import wording
 from tsubasa_cli.tui.clock import Clock
 from tsubasa_cli.tui.conductor import Conductor
 from tsubasa_cli.tui.live_reply import LiveReply
+from tsubasa_cli.tui.telling import TellsErrors
 from tsubasa_cli.tui.widgets.composer import Composer
 from tsubasa_cli.tui.widgets.reply import Reply
 from tsubasa_cli.tui.widgets.sidebar import Sidebar
@@ -40,7 +42,7 @@ NARROW_BELOW = 90
 LOW_BELOW = 16
 
 
-class ChatView(Screen[None]):
+class ChatView(TellsErrors, Screen[None]):
     """Shows one chat at a time; ``open`` changes which."""
 
     AUTO_FOCUS = "#composer-input"
@@ -123,7 +125,7 @@ class ChatView(Screen[None]):
 
     def show_title(self) -> None:
         """Show the chat's title."""
-        title = self.chat.session.title or "New chat"
+        title = wording.visible_line(self.chat.session.title) or "New chat"
         self.query_one("#title", Static).update(f"翼  {title}")
         self.app.sub_title = title
         self._mark_session()
@@ -162,7 +164,13 @@ class ChatView(Screen[None]):
     def tell(self, error: TsubasaError) -> None:
         """Show an error that belongs to no message."""
         rest = " ".join(part for part in (error.why, error.next_step) if part)
-        self.notify(rest or " ", title=error.what, severity="warning", timeout=8, markup=False)
+        self.notify(
+            wording.visible(rest) or " ",
+            title=wording.visible(error.what),
+            severity="warning",
+            timeout=8,
+            markup=False,
+        )
 
     def _last(self, role: Role) -> Turn | None:
         return next((turn for turn in reversed(self._turns()) if turn.role is role), None)

@@ -20,6 +20,7 @@ from textual.widgets.option_list import Option
 from tsubasa_cli.storage.sessions import SessionStore
 from tsubasa_cli.storage.values import Session, SessionHit
 from tsubasa_cli.tui import wording
+from tsubasa_cli.tui.telling import TellsErrors
 
 SHOWN_SESSIONS = 300
 SEARCH_PAUSE_SECONDS = 0.12
@@ -59,7 +60,7 @@ class SessionList(OptionList):
         self.post_message(self.UndoWished())
 
 
-class Sidebar(Vertical):
+class Sidebar(TellsErrors, Vertical):
     """Lists sessions by day, or those that a search finds. ``now`` is the clock."""
 
     @dataclass
@@ -170,7 +171,7 @@ class Sidebar(Vertical):
         session = await asyncio.to_thread(self._store.delete, session_id)
         self._deleted.append(session_id)
         title = wording.first_line(session.title or "Untitled", 40)
-        self.notify(f"Deleted “{title}”. Press u or Ctrl+Z to undo.", timeout=8)
+        self.notify(f"Deleted “{title}”. Press u or Ctrl+Z to undo.", timeout=8, markup=False)
         self.post_message(self.Deleted(session))
         self.reload()
 
@@ -184,7 +185,8 @@ class Sidebar(Vertical):
         if not self._deleted:
             return False
         session = await asyncio.to_thread(self._store.restore, self._deleted.pop())
-        self.notify(f"Restored “{wording.first_line(session.title or 'Untitled', 40)}”.")
+        title = wording.first_line(session.title or "Untitled", 40)
+        self.notify(f"Restored “{title}”.", markup=False)
         self.reload()
         return True
 
