@@ -26,7 +26,7 @@ class MessageActions:
         if not text.strip():
             raise InputError("There is nothing to copy yet.")
         how = await copy_text(self._screen.app, text)
-        self._screen.notify(f"{how}: {what}.", timeout=3)
+        self._screen.notify(f"{how}: {what}.", timeout=3, markup=False)
 
     async def copy_code(self, text: str) -> None:
         """Copy the code block of ``text``; asks which when there are several."""

@@ -9,6 +9,7 @@ from tsubasa_cli.conversation import export
 from tsubasa_cli.errors import InputError
 from tsubasa_cli.storage.paths import make_private_folder, write_private
 from tsubasa_cli.storage.values import Session
+from tsubasa_cli.tui import wording
 from tsubasa_cli.tui.screens.choose import Choice, Choose
 from tsubasa_cli.tui.screens.prompt_dialog import LineDialog, TextDialog
 
@@ -63,7 +64,7 @@ class SessionActions:
         if chosen is None:
             return
         await self._screen.chat.set_persona("" if chosen in (NO_PERSONA, "none") else chosen)
-        self._screen.notify(f"Persona: {chosen}.")
+        self._screen.notify(f"Persona: {wording.visible_line(chosen)}.", markup=False)
 
     def _persona_dialog(self, personas: dict[str, str]) -> Choose:
         choices = [Choice(NO_PERSONA, NO_PERSONA, "the ordinary system prompt")]
@@ -84,7 +85,7 @@ class SessionActions:
         if not session.id:
             raise InputError("There is nothing to export yet.")
         path = await asyncio.to_thread(self._write, session, suffix)
-        self._screen.notify(str(path), title="Saved", timeout=10)
+        self._screen.notify(wording.visible(path), title="Saved", timeout=10, markup=False)
 
     def _write(self, session: Session, suffix: str) -> str:
         store, paths = self._workspace.store, self._workspace.paths

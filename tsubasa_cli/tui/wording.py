@@ -1,4 +1,4 @@
-"""Numbers, sizes and dates as people read them."""
+"""Numbers, sizes, dates and foreign words as people may read them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,20 @@ from datetime import datetime, timedelta
 
 KB = 1024
 GROUPS = ("Today", "Yesterday", "This week", "Older")
+
+_CONTROLS = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+_BIDI_OVERRIDES = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+
+
+def visible(text: str) -> str:
+    """``text`` as it may be shown: what would steer the terminal becomes U+FFFD. Never for what
+    is stored, sent or copied."""
+    return text.replace("\r\n", "\n").translate(_CONTROLS)
+
+
+def visible_line(text: str) -> str:
+    """``text`` on one line, without what would turn the rest of the line around."""
+    return visible(" ".join(text.split())).translate(_BIDI_OVERRIDES)
 
 
 def size(count: int) -> str:
@@ -52,7 +66,7 @@ def day_group(moment: datetime, now: datetime) -> str:
 
 def first_line(text: str, width: int) -> str:
     """The beginning of ``text`` on one line of at most ``width`` characters."""
-    line = " ".join(text[: width * 4].split())
+    line = visible_line(text[: width * 4])
     return line if len(line) <= width else f"{line[: width - 1]}…"
 
 

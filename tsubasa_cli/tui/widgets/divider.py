@@ -10,6 +10,7 @@ from textual.message import Message
 from textual.widgets import Rule, Static
 
 from tsubasa_cli.storage.values import Summary
+from tsubasa_cli.tui import wording
 
 
 class SummaryDivider(Vertical, can_focus=True):
@@ -41,7 +42,7 @@ class SummaryDivider(Vertical, can_focus=True):
             "All of them are kept and can be searched. Enter shows the summary.",
             classes="label",
         )
-        yield Static(Content(self.summary.text), classes="summary")
+        yield Static(Content(wording.visible(self.summary.text)), classes="summary")
 
     def on_mount(self) -> None:
         self.query_one(".summary").display = False

@@ -7,6 +7,8 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
+from tsubasa_cli.tui import wording
+
 
 class Notice(Vertical):
     """What happened, why, and what to do next; ``severity`` is "error" or "information"."""
@@ -20,8 +22,8 @@ class Notice(Vertical):
         self._next_step = next_step
 
     def compose(self) -> ComposeResult:
-        yield Static(Content(self.what), classes="what")
+        yield Static(Content(wording.visible(self.what)), classes="what")
         if self._why:
-            yield Static(Content(self._why), classes="why")
+            yield Static(Content(wording.visible(self._why)), classes="why")
         if self._next_step:
-            yield Static(Content(self._next_step), classes="next-step")
+            yield Static(Content(wording.visible(self._next_step)), classes="next-step")

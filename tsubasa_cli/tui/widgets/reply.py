@@ -7,6 +7,7 @@ from textual.app import ComposeResult
 from textual.widgets import Markdown, Static
 
 from tsubasa_cli.storage.values import Branch, Turn, TurnStatus
+from tsubasa_cli.tui import wording
 from tsubasa_cli.tui.flow import follow
 from tsubasa_cli.tui.live_reply import LiveReply, Stage, Trouble
 from tsubasa_cli.tui.widgets.notice import Notice
@@ -35,7 +36,7 @@ class Reply(Utterance):
         self._said = 0
         self._label = ""
         self._footer = Static("", markup=False, classes="footer")
-        self._markdown = Markdown("" if self._live else turn.text, classes="words")
+        self._markdown = Markdown("" if self._live else wording.visible(turn.text), classes="words")
 
     @property
     def words(self) -> str:
@@ -95,7 +96,7 @@ class Reply(Utterance):
         self._said += len(pieces)
         self.refresh_footer()
         if pieces:
-            await self._markdown.append("".join(pieces))
+            await self._markdown.append(wording.visible("".join(pieces)))
         if ended:
             await self._settle(live)
         await self.wait_for_refresh()
@@ -115,8 +116,9 @@ class Reply(Utterance):
         self.remove_class("-live")
         for block in self.query(Thinking):
             block.say(live.turn.thinking, live.thinking_seconds, ended=True)
-        if self._markdown.source.strip() != live.turn.text.strip():
-            await self._markdown.update(live.turn.text)
+        text = wording.visible(live.turn.text)
+        if self._markdown.source.strip() != text.strip():
+            await self._markdown.update(text)
         if live.trouble:
             await self.explain(live.trouble)
         self.refresh_footer()

@@ -36,4 +36,4 @@ class Thinking(Collapsible):
     def _show(self) -> None:
         if self.is_mounted and not self.collapsed and self._shown_length != len(self._text):
             self._shown_length = len(self._text)
-            self._words.update(self._text.strip())
+            self._words.update(wording.visible(self._text.strip()))

@@ -44,7 +44,7 @@ class UserMessage(Utterance):
 
     def _shown(self) -> str:
         if not is_long(self.turn.text):
-            return self.turn.text
+            return wording.visible(self.turn.text)
         if self.folded:
             return _beginning(self.turn.text, FOLDED_LINES, FOLDED_CHARACTERS)
         return _beginning(self.turn.text, UNFOLDED_LINES, UNFOLDED_CHARACTERS)
@@ -66,4 +66,4 @@ def is_long(text: str) -> bool:
 
 def _beginning(text: str, lines: int, characters: int) -> str:
     head = "\n".join(text[:characters].split("\n", lines)[:lines])
-    return f"{head}\n…" if len(head) < len(text) else text
+    return wording.visible(f"{head}\n…" if len(head) < len(text) else text)
