@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from textual.widgets import Static
+from tui.conftest import driving, fill
 
-from tests.tui.conftest import driving, fill
 from tsubasa_cli.conversation.workspace import Workspace
 from tsubasa_cli.storage.values import TurnStatus
 from tsubasa_cli.tui.live_reply import Stage

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from textual import events
 from textual.widgets import Button
+from tui.conftest import Driver, driving, fill
 
-from tests.tui.conftest import Driver, driving, fill
 from tsubasa_cli.conversation.workspace import Workspace
 from tsubasa_cli.storage.values import TurnStatus
 from tsubasa_cli.tui import commands
@@ -89,7 +89,8 @@ class TestLargePastes:
             await chat.press("enter")
             await chat.until(lambda: isinstance(chat.app.screen, OverflowDialog))
             assert isinstance(chat.app.focused, Button)
-            await chat.press("enter")
+            assert chat.app.focused.id == "answer-edit"
+            await chat.press("right", "enter")
             await chat.until_answered()
             sent = chat.transcript.query_one(UserMessage).turn.text
             assert 1_000 < len(sent) < len(text)

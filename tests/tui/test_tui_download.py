@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hub_server import HubServer, serve_hub
 from textual.widgets import OptionList, Static
+from tui.conftest import driving
 
-from tests.tui.conftest import driving
 from tsubasa_cli.conversation.workspace import open_workspace
 from tsubasa_cli.models.fit import recommendation
 from tsubasa_cli.models.machine import this_machine

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from textual.widgets import Input, OptionList
+from tui.conftest import Driver, driving, fill
 
-from tests.tui.conftest import Driver, driving, fill
 from tsubasa_cli.conversation.workspace import Workspace
 from tsubasa_cli.tui import wording
 from tsubasa_cli.tui.screens.prompt_dialog import LineDialog

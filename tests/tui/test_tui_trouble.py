@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from textual.widgets import OptionList, Static
+from tui.conftest import driving, fill
 
-from tests.tui.conftest import driving, fill
 from tsubasa_cli.conversation.workspace import Workspace
 from tsubasa_cli.storage.paths import Paths
 from tsubasa_cli.storage.settings_file import load_settings, set_value
