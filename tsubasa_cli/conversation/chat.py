@@ -26,7 +26,7 @@ from tsubasa_cli.engine.protocol import Message
 from tsubasa_cli.errors import InputError
 from tsubasa_cli.storage.sessions import SessionStore
 from tsubasa_cli.storage.settings import Settings
-from tsubasa_cli.storage.values import Branch, Session, Summary, Turn
+from tsubasa_cli.storage.values import Branch, Session, Summary, Turn, TurnStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +130,15 @@ class Chat:
             self._answering.stop()
 
     # ------------------------------------------------------------------ the window
+    async def leave_unanswered(self, reply: Turn) -> Turn:
+        """Commit the pending ``reply`` as stopped before a word of it was said."""
+        return await asyncio.to_thread(self._store.finish, reply.id, TurnStatus.STOPPED, "")
+
 
     async def overflow(self, text: str) -> Overflow | None:
         """Whether ``text`` is too large to be a message; loads the model to know. Raises
         ``InputError`` when the system prompt leaves no room for any."""
-        engine = await self._host.ready(self._model)
+        engine = await self._host.ready(self.model)
         around = (Message("system", self.system_prompt), Message("user", "x"))
         taken = (await engine.count(around, self.thinking)).prompt
         if self.session.head_id:
@@ -181,6 +185,11 @@ class Chat:
         for choice in (self._overrides.thinking, self.session.thinking):
             if choice is not None:
                 return choice
+    @property
+    def model(self) -> str | None:
+        """The model chosen for this conversation; None for the one in service."""
+        return self._overrides.model or self.session.model
+
         return self._settings.chat.thinking
 
     @property
@@ -239,15 +248,11 @@ class Chat:
 
     # ------------------------------------------------------------------ small parts
 
-    @property
-    def _model(self) -> str | None:
-        return self._overrides.model or self.session.model
-
     def _manner(self) -> Manner:
         chat = self._settings.chat
         return Manner(
             system_prompt=self.system_prompt,
-            model=self._model,
+            model=self.model,
             thinking=self.thinking,
             sampling=self._overrides.sampling,
             max_tokens=self._overrides.max_tokens or chat.max_reply_tokens or None,

@@ -134,8 +134,9 @@ class ChatApp(TellsErrors, App[None]):
             self.chat_screen.tell(error)
         else:
             self.chat_screen.engine_ready()
-            with suppress(TsubasaError):
-                await self.chat_screen.chat.warm()
+            if not self._engine_turn.locked():
+                with suppress(TsubasaError):
+                    await self.chat_screen.chat.warm()
 
     def _model(self) -> str | None:
         asked = self._overrides.model if self._overrides else None
@@ -178,7 +179,8 @@ class ChatApp(TellsErrors, App[None]):
 
     @on(Sidebar.Deleted)
     async def _deleted(self, event: Sidebar.Deleted) -> None:
-        self.workspace.host.forget_state(event.session.id)
+        if background := self._answering.pop(event.session.id, None):
+            await background.stop_all()
         if event.session.id == self.chat_screen.chat.session.id:
             await self.chat_screen.conductor.stop_all()
             await self.open_session(None)

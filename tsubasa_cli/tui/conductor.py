@@ -36,6 +36,7 @@ class Conductor:
         self._stop_asked = False
         self._idle = asyncio.Event()
         self._idle.set()
+        self._turn_coming: asyncio.Future[Any] | None = None
 
     @property
     def busy(self) -> bool:
@@ -78,6 +79,12 @@ class Conductor:
             self.chat.stop()
 
     async def stop_all(self) -> None:
+            if self._turn_coming:
+                self._turn_coming.cancel()
+
+    async def idle(self) -> None:
+        """Wait until nothing is being answered."""
+        await self._idle.wait()
         """Stop everything and wait until it is committed."""
         while self.busy or self._running:
             self.stop()
@@ -92,20 +99,44 @@ class Conductor:
         try:
             while self._waiting:
                 self.current = self._waiting.pop(0)
-                async with self._engine_turn:
-                    await self._answer(self.current)
+                await self._answer_in_turn(self.current)
         finally:
             self._running = False
             self.current = None
             self._idle.set()
 
+    async def _answer_in_turn(self, live: LiveReply) -> None:
+        """Wait for the engine; a reply that is stopped before its turn stays empty."""
+        if not await self._turn_comes():
+            self._hear(live, ReplyEnded(await self.chat.leave_unanswered(live.turn)))
+            return
+        try:
+            await self._answer(live)
+        finally:
+            self._engine_turn.release()
+
+    async def _turn_comes(self) -> bool:
+        self._turn_coming = turn = asyncio.ensure_future(self._engine_turn.acquire())
+        try:
+            await asyncio.wait({turn})
+            return not turn.cancelled()
+        except asyncio.CancelledError:
+            if not turn.cancel() and not turn.cancelled():
+                self._engine_turn.release()
+            raise
+        finally:
+            self._turn_coming = None
+
     async def _answer(self, live: LiveReply) -> None:
         async with aclosing(self.chat.answer(live.turn)) as events:
             async for event in events:
-                live.apply(event)
-                if self._stop_asked and not live.ended:
-                    self.chat.stop()
-                if isinstance(event, ReplyEnded | ReplyFailed):
-                    self._stop_asked = False
-                if self.listener:
-                    self.listener(live, event)
+                self._hear(live, event)
+
+    def _hear(self, live: LiveReply, event: ChatEvent) -> None:
+        live.apply(event)
+        if self._stop_asked and not live.ended:
+            self.chat.stop()
+        if isinstance(event, ReplyEnded | ReplyFailed):
+            self._stop_asked = False
+        if self.listener:
+            self.listener(live, event)

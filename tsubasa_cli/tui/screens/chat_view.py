@@ -61,7 +61,7 @@ class ChatView(TellsErrors, Screen[None]):
     def compose(self) -> ComposeResult:
         look = self.workspace.settings.look
         with Horizontal(id="body"):
-            yield Sidebar(self.workspace.store, self._clock)
+            yield Sidebar(self.workspace.store, self._clock, self.workspace.delete_session)
             with Vertical(id="main"):
                 yield Static("", id="title", markup=False)
                 yield Welcome()

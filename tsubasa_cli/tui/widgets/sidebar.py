@@ -61,7 +61,8 @@ class SessionList(OptionList):
 
 
 class Sidebar(TellsErrors, Vertical):
-    """Lists sessions by day, or those that a search finds. ``now`` is the clock."""
+    """Lists sessions by day, or those that a search finds. ``now`` is the clock; ``delete`` hides a
+    session so that the store can bring it back."""
 
     @dataclass
     class Chosen(Message):
@@ -82,10 +83,17 @@ class Sidebar(TellsErrors, Vertical):
         session: Session
         wish: Wish
 
-    def __init__(self, store: SessionStore, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        store: SessionStore,
+        now: Callable[[], datetime],
+        delete: Callable[[str], Session],
+    ) -> None:
         super().__init__(id="sidebar")
         self._store = store
         self._now = now
+        self._delete_session = delete
+        self._gap: int | None = None
         self._deleted: list[str] = []
         self._current = ""
         self._busy: frozenset[str] = frozenset()
@@ -124,6 +132,9 @@ class Sidebar(TellsErrors, Vertical):
         known = [option.id for option in options]
         if before in known:
             listing.highlighted = known.index(before)
+        elif self._gap is not None:
+            listing.highlighted = _nearest(options, self._gap)
+        self._gap = None
         empty = self.query_one("#no-sessions", Static)
         empty.update(nothing)
         empty.display = not options
@@ -168,8 +179,9 @@ class Sidebar(TellsErrors, Vertical):
             self.post_message(self.Wished(session, event.wish))
 
     async def _delete(self, session_id: str) -> None:
-        session = await asyncio.to_thread(self._store.delete, session_id)
+        session = await asyncio.to_thread(self._delete_session, session_id)
         self._deleted.append(session_id)
+        self._gap = self.query_one(SessionList).highlighted
         title = wording.first_line(session.title or "Untitled", 40)
         self.notify(f"Deleted “{title}”. Press u or Ctrl+Z to undo.", timeout=8, markup=False)
         self.post_message(self.Deleted(session))
@@ -189,6 +201,12 @@ class Sidebar(TellsErrors, Vertical):
         self.notify(f"Restored “{title}”.", markup=False)
         self.reload()
         return True
+
+
+def _nearest(options: list[Option], place: int) -> int | None:
+    """The line that can be chosen at ``place``, or next to it."""
+    lines = [index for index, option in enumerate(options) if not option.disabled]
+    return min(lines, key=lambda index: (abs(index - place), -index), default=None)
 
 
 def _grouped_options(
