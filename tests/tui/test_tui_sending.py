@@ -1,4 +1,4 @@
-"""A message on its way: taken once, kept until it is committed, sent to the chat it was meant for."""
+"""A message on its way: taken once, kept until committed, sent to the chat it was meant for."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from textual import events
+from textual._xterm_parser import XTermParser
 from textual.widgets import Button
 from tui.conftest import Driver, driving, fill
 
@@ -17,9 +18,11 @@ from tsubasa_cli.conversation.workspace import Workspace, open_chat
 from tsubasa_cli.errors import InputError
 from tsubasa_cli.tui.screens.overflow import OverflowDialog
 from tsubasa_cli.tui.widgets.attachment import Attachment
+from tsubasa_cli.tui.widgets.composer_input import ALT_ENTER
 from tsubasa_cli.tui.widgets.user_message import UserMessage
 
 LARGE = "hills " * 10_000
+READ_ALT_ENTER = [key.key for key in XTermParser().feed(ALT_ENTER) if isinstance(key, events.Key)]
 
 
 def questions(space: Workspace, session: str) -> list[str]:
@@ -58,6 +61,15 @@ class TestOrderOfKeys:
             await chat.until(lambda: chat.composer.text == "def")
             assert questions(space, session)[-1] == "abc"
             await chat.until(lambda: space.store.get(session).draft == "def")
+
+    async def test_a_line_breaks_where_the_key_was_typed(self, space: Workspace) -> None:
+        async with driving(space) as chat:
+            for key in ("o", "n", "e", *READ_ALT_ENTER, "t", "w", "o"):
+                chat.app.post_message(events.Key(key, key if len(key) == 1 else None))
+            await chat.until(lambda: chat.composer.text == "one\ntwo")
+
+    def test_terminals_that_send_esc_and_cr_for_alt_enter_break_the_line(self) -> None:
+        assert READ_ALT_ENTER == ["ctrl+j"]
 
 
 class TestMeasuring:

@@ -91,7 +91,13 @@ class Chat:
         return Exchange(question, reply)
 
     async def edit(self, turn_id: int, text: str) -> Exchange:
-        """Ask ``turn_id`` again in other words, as a branch of its own."""
+        """Ask ``turn_id`` again in other words, as a branch of its own. ``InputError`` when there
+        is nothing in them or the turn is of another session."""
+        asked = await asyncio.to_thread(self._store.turn, turn_id)
+        if asked.session_id != self.session.id:
+            raise InputError(
+                "That message belongs to another chat.", next_step="Open that chat to edit it."
+            )
         await self._prepare(text)
         question, reply = await asyncio.to_thread(
             self._store.edit, turn_id, text, self._host.model_name
@@ -124,16 +130,16 @@ class Chat:
             if self._answering is answering:
                 self._answering = None
 
+    async def leave_unanswered(self, reply: Turn) -> Turn:
+        """Commit the pending ``reply`` as stopped before a word of it was said."""
+        return await asyncio.to_thread(self._store.finish, reply.id, TurnStatus.STOPPED, "")
+
     def stop(self) -> None:
         """Stop what is being answered, at once; what there is of it is kept."""
         if self._answering:
             self._answering.stop()
 
     # ------------------------------------------------------------------ the window
-    async def leave_unanswered(self, reply: Turn) -> Turn:
-        """Commit the pending ``reply`` as stopped before a word of it was said."""
-        return await asyncio.to_thread(self._store.finish, reply.id, TurnStatus.STOPPED, "")
-
 
     async def overflow(self, text: str) -> Overflow | None:
         """Whether ``text`` is too large to be a message; loads the model to know. Raises
@@ -180,16 +186,16 @@ class Chat:
     # ------------------------------------------------------------------ choices
 
     @property
+    def model(self) -> str | None:
+        """The model chosen for this conversation; None for the one in service."""
+        return self._overrides.model or self.session.model
+
+    @property
     def thinking(self) -> bool:
         """Whether the next reply may think, as far as the model can."""
         for choice in (self._overrides.thinking, self.session.thinking):
             if choice is not None:
                 return choice
-    @property
-    def model(self) -> str | None:
-        """The model chosen for this conversation; None for the one in service."""
-        return self._overrides.model or self.session.model
-
         return self._settings.chat.thinking
 
     @property

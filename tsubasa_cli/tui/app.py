@@ -159,8 +159,8 @@ class ChatApp(TellsErrors, App[None]):
         screen = self.chat_screen
         await screen.save_draft()
         before = screen.conductor
-        self._answering = {k: c for k, c in self._answering.items() if c.busy}
-        if before.busy:
+        self._answering = {k: c for k, c in self._answering.items() if c.busy or c.unsent.leaving}
+        if before.busy or before.unsent.leaving:
             self._answering[before.chat.session.id] = before
         elif before.chat.session.id:
             await before.chat.close()

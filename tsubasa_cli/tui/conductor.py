@@ -16,6 +16,7 @@ from tsubasa_cli.conversation.chat import Chat
 from tsubasa_cli.conversation.events import ChatEvent, Exchange, ReplyEnded, ReplyFailed
 from tsubasa_cli.storage.values import Turn
 from tsubasa_cli.tui.live_reply import LiveReply
+from tsubasa_cli.tui.unsent import Unsent
 
 Listener = Callable[[LiveReply, ChatEvent], None]
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
@@ -26,6 +27,7 @@ class Conductor:
 
     def __init__(self, chat: Chat, engine_turn: asyncio.Lock, spawn: Spawn) -> None:
         self.chat = chat
+        self.unsent = Unsent(chat)
         self.listener: Listener | None = None
         self.current: LiveReply | None = None
         self._live: dict[int, LiveReply] = {}
@@ -34,9 +36,9 @@ class Conductor:
         self._spawn = spawn
         self._running = False
         self._stop_asked = False
+        self._turn_coming: asyncio.Future[Any] | None = None
         self._idle = asyncio.Event()
         self._idle.set()
-        self._turn_coming: asyncio.Future[Any] | None = None
 
     @property
     def busy(self) -> bool:
@@ -77,14 +79,14 @@ class Conductor:
         if self.current and not self.current.ended:
             self._stop_asked = True
             self.chat.stop()
-
-    async def stop_all(self) -> None:
             if self._turn_coming:
                 self._turn_coming.cancel()
 
     async def idle(self) -> None:
         """Wait until nothing is being answered."""
         await self._idle.wait()
+
+    async def stop_all(self) -> None:
         """Stop everything and wait until it is committed."""
         while self.busy or self._running:
             self.stop()

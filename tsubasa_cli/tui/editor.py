@@ -31,9 +31,18 @@ def editor_command(configured: str) -> list[str]:
 def edit_text(text: str, command: list[str]) -> str:
     """Let the user edit ``text`` in ``command`` and return what was saved.
 
-    Blocks until the editor ends. ``InputError`` when it cannot be started or fails; the text is
-    then unchanged.
+    Blocks until the editor ends. ``InputError`` when it cannot be started or fails, or when the
+    file cannot be written or read; the text is then unchanged.
     """
+    try:
+        return _edit_in_file(text, command)
+    except (OSError, UnicodeError) as error:
+        raise InputError(
+            "What the editor saved cannot be read; the text is unchanged.", why=str(error)
+        ) from error
+
+
+def _edit_in_file(text: str, command: list[str]) -> str:
     descriptor, name = tempfile.mkstemp(prefix="tsubasa-", suffix=".md")
     file = Path(name)
     try:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from textual import on, work
 from textual.app import SuspendNotSupported
 from textual.binding import Binding, BindingType
+from textual.widget import Widget
 from textual.widgets import Input
 
+from tsubasa_cli.conversation.events import Exchange, Overflow
 from tsubasa_cli.conversation.workspace import Workspace
 from tsubasa_cli.errors import InputError, TsubasaError
 from tsubasa_cli.storage.values import Role, Turn
@@ -23,6 +26,7 @@ from tsubasa_cli.tui.screens.chat_commands import run_command
 from tsubasa_cli.tui.screens.chat_view import ChatView
 from tsubasa_cli.tui.screens.overflow import OverflowDialog
 from tsubasa_cli.tui.session_actions import SessionActions
+from tsubasa_cli.tui.unsent import joined
 from tsubasa_cli.tui.widgets.composer import Composer
 from tsubasa_cli.tui.widgets.sidebar import SessionList, Sidebar
 from tsubasa_cli.tui.widgets.transcript import Transcript
@@ -31,6 +35,17 @@ from tsubasa_cli.tui.widgets.welcome import Welcome
 
 SMALLEST_MEASURED_BYTES = 2_000
 """Shorter messages fit any window, so they are not measured before they are sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message on its way ``to`` a chat, whichever chat is shown meanwhile. ``typed`` is what
+    stood in the composer, ``editing`` the turn that it replaces."""
+
+    to: Conductor
+    text: str
+    typed: str
+    editing: int | None = None
 
 
 class ChatScreen(ChatView):
@@ -62,80 +77,115 @@ class ChatScreen(ChatView):
         super().__init__(workspace, conductor, clock)
         self.session_actions = SessionActions(self, workspace)
         self.message_actions = MessageActions(self)
-        self._sending = asyncio.Lock()
 
     # ------------------------------------------------------------------ sending
 
     @on(Composer.Submitted)
     def _submitted(self, event: Composer.Submitted) -> None:
-        self.send(event.text, event.editing)
+        self._dispatch(Letter(event.to, event.text, event.typed, event.editing))
 
     @on(Welcome.Suggested)
     def _suggested(self, event: Welcome.Suggested) -> None:
         self.composer.field.focus()
         self.send(event.text)
 
+    def send(self, text: str) -> None:
+        """Commit a message to the open chat and queue its reply, in the order of calling."""
+        self._dispatch(Letter(self.conductor, text, text))
+
+    def _dispatch(self, letter: Letter) -> None:
+        letter.to.unsent.leaving.append(letter.typed)
+        self._deliver(letter)
+
     @work
-    async def send(self, text: str, editing: int | None = None) -> None:
-        """Commit a message and queue its reply, in the order of calling."""
-        async with self._sending:
-            await self._attempt(self._measure_and_commit(text, editing))
+    async def _deliver(self, letter: Letter) -> None:
+        async with letter.to.unsent.turn:
+            await self._attempt(self._measure_and_commit(letter))
 
-    async def _measure_and_commit(self, text: str, editing: int | None) -> None:
-        fitting = await self._fitting(text)
-        if fitting is None:
-            return
-        if self.composer.text.strip() in (text.strip(), f"/{text.strip()}"):
-            self.composer.clear()
+    async def _measure_and_commit(self, letter: Letter) -> None:
+        is_committed = False
         try:
-            await self._commit(fitting, editing)
-        except TsubasaError:
-            self.composer.text = text
-            raise
+            fitting = await self._fitting(letter)
+            if fitting is not None:
+                await self._commit(letter, fitting)
+                is_committed = True
+        finally:
+            letter.to.unsent.leaving.remove(letter.typed)
+            if not is_committed:
+                self._give_back(letter)
+            await self._keep_unsent(letter.to)
 
-    async def _commit(self, text: str, editing: int | None) -> None:
-        if editing is None:
-            exchange = await self.conductor.send(text)
+    def _give_back(self, letter: Letter) -> None:
+        if self._shows(letter.to):
+            self.composer.give_back(letter.typed, letter.editing)
+        else:
+            letter.to.unsent.typed = joined(letter.typed, letter.to.unsent.typed)
+
+    async def _commit(self, letter: Letter, text: str) -> None:
+        to = letter.to
+        if letter.editing is None:
+            exchange = await to.send(text)
+        else:
+            await to.stop_all()
+            exchange = await to.chat.edit(letter.editing, text)
+            to.answer(exchange.reply)
+        if self._shows(to):
+            await self._show_exchange(exchange, is_edit=letter.editing is not None)
+
+    async def _show_exchange(self, exchange: Exchange, *, is_edit: bool) -> None:
+        if is_edit:
+            await self.reload()
+        elif exchange.question.id not in {turn.id for turn in self._turns()}:
             await self.transcript.add(exchange.question, exchange.reply)
             self._remember_questions()
-        else:
-            await self.conductor.stop_all()
-            exchange = await self.chat.edit(editing, text)
-            self.conductor.answer(exchange.reply)
-            await self.reload()
         self.remove_class("-empty")
         await self.transcript.follow_end()
         self._show_queue()
         self.show_title()
         self.show_thinking_switch()
 
-    async def _fitting(self, text: str) -> str | None:
-        """``text`` if it fits, a trimmed one if the user wants that, else None."""
+    def _shows(self, conductor: Conductor) -> bool:
+        return conductor is self.conductor
+
+    async def _fitting(self, letter: Letter) -> str | None:
+        """The message if it fits, a trimmed one if the user wants that, else None."""
+        text = letter.text
         size = len(text.encode("utf-8", errors="replace"))
         if size <= max(SMALLEST_MEASURED_BYTES, self.workspace.host.window // 2):
             return text
+        await self._keep_unsent(letter.to)
         self.composer.busy("Measuring the message…")
         try:
-            over = await self.chat.overflow(text)
-            if over is None:
-                return text
-            wish = await self.app.push_screen_wait(OverflowDialog(over))
-            return await self.chat.trim(text) if wish == "trim" else None
+            over = await letter.to.chat.overflow(text)
         finally:
-            self.composer.busy("")
-            self.composer.field.focus()
+            if self._shows(letter.to):
+                self.composer.busy("")
+        return text if over is None else await self._trimmed(letter, over)
+
+    async def _trimmed(self, letter: Letter, over: Overflow) -> str | None:
+        if not self._shows(letter.to):
+            raise InputError(
+                f"A message is {over.over:,} tokens too long.",
+                next_step=f"It is kept as the draft of {letter.to.chat.session.title!r}.",
+            )
+        wish = await self.app.push_screen_wait(OverflowDialog(over))
+        return await letter.to.chat.trim(letter.text) if wish == "trim" else None
 
     # ------------------------------------------------------------------ drafts and commands
 
     @on(Composer.DraftChanged)
     async def _draft(self, event: Composer.DraftChanged) -> None:
-        if event.text != self.chat.session.draft and not self._sending.locked():
-            await self.chat.save_draft(event.text)
+        if self._shows(event.to):
+            await self._attempt(self.save_draft())
 
     async def save_draft(self) -> None:
         """Keep what is in the composer now."""
-        if self.composer.editing is None and self.composer.text != self.chat.session.draft:
-            await self.chat.save_draft(self.composer.text)
+        await self._keep_unsent(self.conductor)
+
+    async def _keep_unsent(self, conductor: Conductor) -> None:
+        if self._shows(conductor):
+            conductor.unsent.typed = self.composer.draft
+        await conductor.unsent.keep()
 
     @on(Composer.CommandGiven)
     def _command(self, event: Composer.CommandGiven) -> None:
@@ -153,6 +203,7 @@ class ChatScreen(ChatView):
             f"{hint}Type / to see all commands, or // to send a message that begins with a slash.",
             title=f"There is no /{event.unknown.name}",
             severity="warning",
+            markup=False,
         )
 
     async def _attempt(self, action: Coroutine[Any, Any, None]) -> None:
@@ -223,6 +274,8 @@ class ChatScreen(ChatView):
         """Esc: close what is open, stop what is written, else come back to the composer."""
         if self.composer.menu.is_open:
             self.composer.menu.close()
+        elif self._overlay_is_open:
+            self._hide_overlay()
         elif self.conductor.busy:
             self.conductor.stop()
         elif not self.composer.cancel_edit():
@@ -259,8 +312,8 @@ class ChatScreen(ChatView):
     async def _write_outside(self) -> None:
         command = editor_command(self.workspace.settings.look.editor)
         try:
-            with self.app.suspend():
-                text = edit_text(self.composer.text, command)
+            with self.app.batch_update(), self.app.suspend():
+                text = await asyncio.to_thread(edit_text, self.composer.text, command)
         except SuspendNotSupported as error:
             raise InputError("This terminal cannot make room for an editor.") from error
         self.app.refresh(layout=True)
@@ -271,11 +324,19 @@ class ChatScreen(ChatView):
         """Show the list and search it; from the list, come back."""
         sidebar = self.query_one(Sidebar)
         if sidebar.has_focus_within:
-            self.action_leave()
+            self._hide_overlay()
+            self.composer.field.focus()
             return
         self.add_class("-sidebar-asked")
         sidebar.reload()
         self.query_one("#session-search", Input).focus()
+
+    @property
+    def _overlay_is_open(self) -> bool:
+        """Whether the list is there because it was asked for, not because it always is."""
+        return self.has_class("-sidebar-asked") and not (
+            self.has_class("-sidebar") and self.has_class("-wide")
+        )
 
     def _hide_overlay(self) -> None:
         self.remove_class("-sidebar-asked")
@@ -309,10 +370,13 @@ class ChatScreen(ChatView):
                 area.focus_last()
             case Sidebar():
                 area.query_one(SessionList).focus()
+            case Welcome():
+                area.query_one("#suggestions").focus()
             case _:
-                area.query_one("#composer-input, #suggestions").focus()
+                area.focus()
 
-    def _areas(self) -> list[Composer | Transcript | Sidebar | Welcome]:
+    def _areas(self) -> list[Widget]:
         sidebar = self.query_one(Sidebar)
         middle = self.query_one(Welcome) if self.has_class("-empty") else self.transcript
-        return [self.composer, *([sidebar] if sidebar.display else []), middle]
+        writing = [self.composer.field, *self.composer.attachments]
+        return [*writing, *([sidebar] if sidebar.display else []), middle]

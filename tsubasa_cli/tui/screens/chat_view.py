@@ -102,7 +102,7 @@ class ChatView(TellsErrors, Screen[None]):
         self.conductor.listener = None
         self.conductor = conductor
         conductor.listener = self._heard
-        self.composer.text = conductor.chat.session.draft
+        self.composer.open(conductor, conductor.unsent.typed)
         await self.reload()
         await self.transcript.follow_end()
         self.show_title()

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
-from textual import events
+from textual import events, on
+from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual.binding import Binding
+from textual.keys import Keys
 from textual.message import Message
 from textual.widgets import TextArea
 
 LARGE_PASTE_BYTES = 50_000
+
+ALT_ENTER = "\x1b\r"
+"""What most terminals send for Alt+Enter. Textual 8.2 reads Esc and Enter in it, unless told that
+it is one key; that of Ctrl+J is the nearest among those that it knows."""
+cast("dict[str, object]", ANSI_SEQUENCES_KEYS).setdefault(ALT_ENTER, (Keys.ControlJ,))
 
 
 class ComposerInput(TextArea):
@@ -24,17 +33,12 @@ class ComposerInput(TextArea):
         Binding("down", "down", "Later message", show=False, priority=True),
     ]
 
-    @dataclass
-    class Sent(Message):
-        """Enter was pressed."""
+    class Entered(Message, bubble=False):
+        """Enter was pressed. The field itself hears it, after the keys typed before Enter and
+        before those typed after it."""
 
-        text: str
-
-    @dataclass
-    class LargePasted(Message):
-        """Something was pasted that is too large for the field."""
-
-        text: str
+    class LineBroken(Message, bubble=False):
+        """The like for the keys that break the line."""
 
     @dataclass
     class Stepped(Message):
@@ -45,20 +49,41 @@ class ComposerInput(TextArea):
     class Completed(Message):
         """Tab was pressed."""
 
-    def __init__(self) -> None:
+    class Emptied(Message):
+        """Backspace was pressed where there is nothing to delete."""
+
+    def __init__(self, send: Callable[[], None], attach: Callable[[str], None]) -> None:
+        """``send`` takes the message out; ``attach`` gets what is too large for the field. Both
+        are called in the order of the keys."""
         super().__init__(
             id="composer-input",
             compact=True,
             highlight_cursor_line=False,
             placeholder="Ask anything",
         )
+        self._take = send
+        self._take_large = attach
         self.choosing = False
         """While a menu is open, Up and Down belong to it."""
 
     def action_send(self) -> None:
-        self.post_message(self.Sent(self.text))
+        self.post_message(self.Entered())
+
+    @on(Entered)
+    def _entered(self) -> None:
+        self._take()
+
+    def action_delete_left(self) -> None:
+        if self.text:
+            super().action_delete_left()
+        else:
+            self.post_message(self.Emptied())
 
     def action_newline(self) -> None:
+        self.post_message(self.LineBroken())
+
+    @on(LineBroken)
+    def _break_line(self) -> None:
         self.insert("\n", maintain_selection_offset=False)
 
     def action_complete(self) -> None:
@@ -86,6 +111,6 @@ class ComposerInput(TextArea):
         event.prevent_default()
         text = event.text.replace("\r\n", "\n").replace("\r", "\n")
         if len(text.encode("utf-8", errors="replace")) >= LARGE_PASTE_BYTES:
-            self.post_message(self.LargePasted(text))
+            self._take_large(text)
         elif result := self._replace_via_keyboard(text, *self.selection):
             self.move_cursor(result.end_location)
