@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from textual.widgets import OptionList, Static
 from tui.conftest import Driver, driving, fill
 
 from tsubasa_cli.conversation.workspace import Workspace
+from tsubasa_cli.models.pull import PullProgress, Stage
 from tsubasa_cli.storage.values import TurnStatus
+from tsubasa_cli.tui.screens.model_picker import ModelPicker
+from tsubasa_cli.tui.widgets.download_bar import DownloadBar
 from tsubasa_cli.tui.widgets.sidebar import SessionList
 from tsubasa_cli.tui.widgets.thinking import Thinking
 
@@ -119,3 +123,61 @@ class TestList:
             await chat.until(lambda: listing.option_count == 4)
             assert listing.highlighted == 2
             assert "talk 1" in str(listing.highlighted_option.prompt)
+
+
+class TestScreens:
+    async def test_esc_closes_the_list_before_it_stops_the_reply(
+        self, endless_space: Workspace
+    ) -> None:
+        async with driving(endless_space, (80, 24)) as chat:
+            await chat.send("talk on")
+            await chat.until(lambda: chat.replies and len(chat.replies[0].words) > 20)
+            await chat.press("ctrl+s")
+            assert chat.screen.has_class("-sidebar-asked")
+            await chat.press("escape")
+            assert not chat.screen.has_class("-sidebar-asked")
+            assert chat.screen.conductor.busy
+            await chat.press("escape")
+            await chat.until_answered()
+
+    async def test_a_chat_that_writes_in_the_background_is_marked_until_it_ends(
+        self, endless_space: Workspace
+    ) -> None:
+        async with driving(endless_space) as chat:
+            await chat.send("talk on")
+            await chat.until(lambda: chat.replies and len(chat.replies[0].words) > 20)
+            first = chat.screen.conductor
+            await chat.press("ctrl+n")
+            await chat.until(lambda: chat.screen.conductor is not first)
+            await chat.press("ctrl+s")
+            listing = chat.screen.query_one(SessionList)
+            await chat.until(lambda: any("◦" in str(o.prompt) for o in listing.options))
+            assert not chat.screen.status.status.speed
+            first.stop()
+            await chat.until(lambda: not any("◦" in str(o.prompt) for o in listing.options))
+
+    async def test_the_model_picker_shows_its_foot_on_a_small_terminal(
+        self, space: Workspace
+    ) -> None:
+        async with driving(space, (80, 24)) as chat:
+            await chat.press("ctrl+o")
+            await chat.until(lambda: isinstance(chat.app.screen, ModelPicker))
+            await chat.until(lambda: chat.app.screen.query_one(OptionList).option_count > 3)
+            bar = chat.app.screen.query_one(DownloadBar)
+            bar.follow(PullProgress(Stage.DOWNLOADING, "x", 1, 2, 1.0))
+            chat.app.screen.query_one("#picker-trouble", Static).update("It failed.")
+            await chat.pilot.pause()
+            shown = screen_text(chat)
+            assert "Esc closes" in shown
+            assert "It failed." in shown
+            assert bar.region.bottom < 24
+
+    async def test_an_interrupted_reply_names_a_key_that_works_while_writing(
+        self, space: Workspace
+    ) -> None:
+        session = space.store.create()
+        _, reply = space.store.ask(session.id, "hello")
+        space.store.finish(reply.id, TurnStatus.INTERRUPTED, "half")
+        async with driving(space, session_id=session.id) as chat:
+            await chat.until(lambda: chat.replies)
+            assert "Ctrl+R answers again" in screen_text(chat)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from textual.binding import Binding
+from textual.screen import Screen
 
 _NAMES = {
     "escape": "Esc",
@@ -27,6 +30,14 @@ def _spoken(key: str) -> str:
     *modifiers, last = key.split("+")
     name = _NAMES.get(last) or (last if len(last) == 1 and not modifiers else last.capitalize())
     return "+".join([*(modifier.capitalize() for modifier in modifiers), name])
+
+
+def in_force(screen: Screen[Any], binding_id: str) -> str:
+    """The first key that does ``binding_id`` on ``screen`` now; empty when none does."""
+    for active in screen.active_bindings.values():
+        if active.binding.id == binding_id:
+            return spoken(active.binding.key)
+    return ""
 
 
 def of(binding: Binding, keymap: dict[str, str]) -> str:

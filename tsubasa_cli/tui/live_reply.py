@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from tsubasa_cli.conversation.events import (
     ChatEvent,
+    Compacting,
     EngineRestarted,
     ReplyEnded,
     ReplyFailed,
@@ -27,6 +28,7 @@ class Stage(StrEnum):
 
     QUEUED = "queued"
     WAITING = "waiting for the model"
+    FOLDING = "folding the oldest part"
     READING = "reading"
     THINKING = "thinking"
     WRITING = "writing"
@@ -35,11 +37,13 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why a reply failed, and what the user can do."""
+    """Why a reply failed, and what the user can do. ``engine_is_back`` when the engine died and
+    runs again: then nothing is left to do but to answer again."""
 
     what: str
     why: str = ""
     next_step: str = ""
+    engine_is_back: bool = False
 
 
 class LiveReply:
@@ -81,6 +85,8 @@ class LiveReply:
         match event:
             case Waiting():
                 self.stage = Stage.WAITING
+            case Compacting():
+                self.stage = Stage.FOLDING
             case Prefill():
                 self.stage = Stage.READING
             case ThinkingDelta(text=text):
@@ -95,7 +101,7 @@ class LiveReply:
                 self.trouble = Trouble(what, why, next_step)
                 self._end(turn)
             case EngineRestarted(what=what):
-                self._explain(what)
+                self.trouble = replace(self.trouble or Trouble(what), engine_is_back=True)
             case _:
                 return
         self._tell()
@@ -109,10 +115,6 @@ class LiveReply:
     def _stop_thinking(self) -> None:
         if self._thought_from is not None and self._thought_until is None:
             self._thought_until = time.monotonic()
-
-    def _explain(self, what: str) -> None:
-        before = self.trouble or Trouble(what)
-        self.trouble = Trouble(before.what, what, "The engine is ready again: press r to retry.")
 
     def _end(self, turn: Turn) -> None:
         self._stop_thinking()

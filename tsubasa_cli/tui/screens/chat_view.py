@@ -40,6 +40,8 @@ from tsubasa_cli.tui.widgets.welcome import Welcome
 
 NARROW_BELOW = 90
 LOW_BELOW = 16
+ROOMY_FROM = 28
+"""Lines from which the empty chat has room for the swallow."""
 
 
 class ChatView(TellsErrors, Screen[None]):
@@ -47,7 +49,7 @@ class ChatView(TellsErrors, Screen[None]):
 
     AUTO_FOCUS = "#composer-input"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (NARROW_BELOW, "-wide")]
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (LOW_BELOW, "-tall")]
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (LOW_BELOW, "-tall"), (ROOMY_FROM, "-roomy")]
 
     class Opened(Message):
         """The first chat is on screen."""
@@ -56,6 +58,7 @@ class ChatView(TellsErrors, Screen[None]):
         super().__init__()
         self.workspace = workspace
         self.conductor = conductor
+        self._elsewhere: set[Conductor] = set()
         self._clock = clock
 
     def compose(self) -> ComposeResult:
@@ -99,9 +102,12 @@ class ChatView(TellsErrors, Screen[None]):
 
     async def open(self, conductor: Conductor) -> None:
         """Show another chat; the one before goes on in the background if it is answering."""
-        self.conductor.listener = None
+        self._leave_to_itself(self.conductor)
         self.conductor = conductor
+        self._elsewhere.discard(conductor)
         conductor.listener = self._heard
+        self.status.change(speed=0.0, queued=conductor.queued)
+        self.composer.busy("")
         self.composer.open(conductor, conductor.unsent.typed)
         await self.reload()
         await self.transcript.follow_end()
@@ -109,6 +115,17 @@ class ChatView(TellsErrors, Screen[None]):
         self.show_thinking_switch()
         self._measure_window()
         self.composer.field.focus()
+
+    def _leave_to_itself(self, conductor: Conductor) -> None:
+        """Only the list of sessions shows what goes on in there from now on."""
+        conductor.listener = self._heard_elsewhere if conductor.busy else None
+        if conductor.busy:
+            self._elsewhere.add(conductor)
+
+    def _heard_elsewhere(self, _live: LiveReply, event: ChatEvent) -> None:
+        if isinstance(event, ReplyEnded | ReplyFailed | Titled):
+            self._elsewhere = {each for each in self._elsewhere if each.busy}
+            self._mark_session()
 
     async def reload(self) -> None:
         """Show the branch as it is now."""
@@ -131,13 +148,15 @@ class ChatView(TellsErrors, Screen[None]):
         self._mark_session()
 
     def show_thinking_switch(self) -> None:
-        """Show whether the next reply may think, as far as this model can."""
+        """Show the chat's model, and whether the next reply may think, as far as it can."""
         loaded = self.workspace.host.loaded
         thinks = loaded is None or loaded.thinks
-        self.status.change(thinking=self.chat.thinking if thinks else None)
+        thinking = self.chat.thinking if thinks else None
+        self.status.change(thinking=thinking, model=self.chat.model or "")
 
     def _mark_session(self) -> None:
-        busy = [self.chat.session.id] if self.conductor.busy else []
+        conductors = (self.conductor, *self._elsewhere)
+        busy = [each.chat.session.id for each in conductors if each.busy]
         self.query_one(Sidebar).mark(self.chat.session.id, busy)
 
     def reply_to(self, question: Turn) -> Turn | None:
@@ -188,8 +207,8 @@ class ChatView(TellsErrors, Screen[None]):
             case Compacted():
                 self.composer.busy("")
                 self._reload_soon()
-            case EngineRestarted(what=what):
-                self._explain(live, what)
+            case EngineRestarted():
+                self._explain(live)
             case Titled():
                 self.show_title()
             case _:
@@ -217,8 +236,7 @@ class ChatView(TellsErrors, Screen[None]):
         await self.reload()
 
     @work
-    async def _explain(self, live: LiveReply, what: str) -> None:
-        self.notify(what, severity="warning", timeout=8, markup=False)
+    async def _explain(self, live: LiveReply) -> None:
         for reply in self.transcript.query_children(Reply):
             if reply.turn.id == live.turn.id and live.trouble:
                 await reply.explain(live.trouble)

@@ -124,7 +124,8 @@ class FirstRun(Screen[None]):
             bar.end("Stopped. What arrived is kept: downloading again goes on from there.")
         except TsubasaError as error:
             bar.end()
-            await self._tell(error)
+            if self.is_attached:
+                await self._tell(error)
         else:
             self.dismiss(None)
         finally:
@@ -152,6 +153,11 @@ class FirstRun(Screen[None]):
         notice = Notice(error.what, error.why, error.next_step)
         await place.mount(notice)
         notice.scroll_visible()
+
+    def on_unmount(self) -> None:
+        """A download that nobody sees is paused: its thread would keep the program from ending."""
+        if self._download:
+            self._download.stop()
 
     def action_leave(self) -> None:
         if self._download:

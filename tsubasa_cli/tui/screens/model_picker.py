@@ -37,12 +37,13 @@ class ModelPicker(ModalScreen[str | None]):
         self._download: Download | None = None
 
     def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog -tall -wide"):
+        with Vertical(classes="dialog -wide -picker"):
             yield Static("Models", classes="dialog-title")
             yield OptionList(compact=True)
-            yield DownloadBar()
-            yield Static("", id="picker-trouble", markup=False)
-            yield Static("Enter uses or downloads, Esc closes", classes="dialog-hint")
+            with Vertical(id="picker-foot"):
+                yield DownloadBar()
+                yield Static("", id="picker-trouble", markup=False)
+                yield Static("Enter uses or downloads, Esc closes", classes="dialog-hint")
 
     def on_mount(self) -> None:
         self._fill()
@@ -92,6 +93,11 @@ class ModelPicker(ModalScreen[str | None]):
             self.dismiss(model.name)
         finally:
             self._download = None
+
+    def on_unmount(self) -> None:
+        """A download that nobody sees is paused: its thread would keep the program from ending."""
+        if self._download:
+            self._download.stop()
 
     def action_leave(self) -> None:
         if self._download:

@@ -21,14 +21,19 @@ class DownloadBar(Vertical):
         self.display = False
 
     def follow(self, progress: PullProgress) -> None:
-        """Show how far it is."""
+        """Show how far it is, while there is anything to show it on."""
+        if not self.is_mounted or not self.is_attached:
+            return
         self.display = True
+        self.query_one(ProgressBar).display = True
         total = progress.total or None
         self.query_one(ProgressBar).update(total=total, progress=progress.done)
         self.query_one(Static).update(describe(progress))
 
     def end(self, text: str = "") -> None:
         """The download is over: show ``text``, or nothing any more."""
+        if not self.is_attached:
+            return
         self.query_one(Static).update(text)
         self.query_one(ProgressBar).display = False
         self.display = bool(text)

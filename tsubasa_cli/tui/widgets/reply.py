@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from textual.widgets import Markdown, Static
 
 from tsubasa_cli.storage.values import Branch, Turn, TurnStatus
-from tsubasa_cli.tui import wording
+from tsubasa_cli.tui import keys, wording
 from tsubasa_cli.tui.flow import follow
 from tsubasa_cli.tui.live_reply import LiveReply, Stage, Trouble
 from tsubasa_cli.tui.widgets.notice import Notice
@@ -16,9 +16,9 @@ from tsubasa_cli.tui.widgets.utterance import Utterance
 
 ENDINGS = {
     TurnStatus.STOPPED: "stopped",
-    TurnStatus.INTERRUPTED: "interrupted · r answers again",
+    TurnStatus.INTERRUPTED: "interrupted · {again} answers again",
     TurnStatus.TRUNCATED: "cut off: the context window or the token limit is reached",
-    TurnStatus.PENDING: "not answered yet · r answers it",
+    TurnStatus.PENDING: "not answered yet · {again} answers it",
     TurnStatus.STREAMING: "being written elsewhere",
 }
 
@@ -52,7 +52,7 @@ class Reply(Utterance):
             yield Thinking(self.turn.thinking, collapsed=not self._unfold)
         yield self._markdown
         if self._trouble:
-            yield Notice(self._trouble.what, self._trouble.why, self._trouble.next_step)
+            yield self._notice(self._trouble)
         yield self._footer
 
     @property
@@ -126,10 +126,19 @@ class Reply(Utterance):
     async def explain(self, trouble: Trouble) -> None:
         """Say why the reply broke off, below what there is of it."""
         await self.query_children(Notice).remove()
-        notice = Notice(trouble.what, trouble.why, trouble.next_step)
-        await self.mount(notice, after=self._markdown)
+        await self.mount(self._notice(trouble), after=self._markdown)
 
     def _state_label(self) -> str:
         if self._live:
             return "" if self._live.stage is Stage.WRITING else f"{self._live.stage}…"
-        return ENDINGS.get(self.turn.status, "")
+        ending = ENDINGS.get(self.turn.status, "")
+        return ending.format(again=self._key_to_answer_again()) if "{" in ending else ending
+
+    def _key_to_answer_again(self) -> str:
+        return keys.in_force(self.screen, "regenerate") or "r"
+
+    def _notice(self, trouble: Trouble) -> Notice:
+        next_step = trouble.next_step
+        if trouble.engine_is_back:
+            next_step = f"It was started again: {self._key_to_answer_again()} answers again."
+        return Notice(trouble.what, trouble.why, next_step)

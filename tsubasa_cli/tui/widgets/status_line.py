@@ -39,13 +39,15 @@ _COLOURS = {
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What the line shows. ``speed`` is in tokens per second, 0 when unknown."""
+    """What the line shows. ``speed`` is in tokens per second, 0 when unknown; ``model`` is the
+    chat's own, empty for the one that the engine has."""
 
     engine: EngineState = OFF
     window: WindowUse = NO_WINDOW
     speed: float = 0.0
     thinking: bool | None = None
     queued: int = 0
+    model: str = ""
 
 
 def engine_words(state: EngineState) -> str:
@@ -81,7 +83,8 @@ def render_status(status: Status, width: int) -> Content:
     thinking = None
     if status.thinking is not None:
         thinking = _muted("thinking on" if status.thinking else "thinking off")
-    model = Content.styled(state.model, "$foreground-muted") if state.model else None
+    name = status.model or state.model
+    model = _muted(name) if name else None
     by_importance = [engine, _meter(status.window, width), queued, model, speed, thinking]
     kept = _fitting([part for part in by_importance if part], width)
     in_order = [engine, queued, model, thinking, speed, _meter(status.window, width)]
