@@ -13,7 +13,7 @@ from textual.widgets.option_list import Option
 from tsubasa_cli.tui.widgets.swallow import Swallow
 
 SUGGESTIONS = (
-    "Explain something I half understand: how do birds navigate?",
+    "Explain how migrating birds find their way",
     "Help me plan a quiet weekend with a budget of 100 euros",
     "Write a small Python script that renames photos by date",
 )
