@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from textual import on, work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.css.query import NoMatches
 from textual.screen import Screen
 from textual.worker import WorkerFailed
 
@@ -260,8 +261,11 @@ class ChatApp(TellsErrors, App[None]):
 
     def _handle_exception(self, error: Exception) -> None:
         """An error in words ends a worker, not the program. Anywhere else it ends the program with
-        those words, not with a traceback that would show what the user wrote."""
+        those words, not with a traceback that would show what the user wrote. A worker that finds
+        its widgets gone because the program is ending has nothing to tell."""
         cause = error.error if isinstance(error, WorkerFailed) else error
+        if isinstance(cause, NoMatches) and not self.is_running:
+            return
         if not isinstance(cause, TsubasaError):
             super()._handle_exception(error)
         elif isinstance(error, WorkerFailed):

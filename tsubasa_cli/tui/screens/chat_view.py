@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from textual import work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -243,10 +245,10 @@ class ChatView(TellsErrors, Screen[None]):
 
     @work(exclusive=True, group="meter")
     async def _measure_window(self) -> None:
-        try:
-            self.status.change(window=await self.chat.meter())
-        except TsubasaError:
-            return
+        with suppress(TsubasaError):
+            window = await self.chat.meter()
+            if self.query(StatusLine):
+                self.status.change(window=window)
 
     def _engine_changed(self, state: EngineState) -> None:
         if self.is_running and self.query(StatusLine):
