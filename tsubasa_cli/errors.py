@@ -35,7 +35,7 @@ class ConfigError(TsubasaError):
 
 
 class NotFoundError(TsubasaError):
-    """No session, model or turn goes by that name."""
+    """No session, model, turn or memory goes by that name."""
 
     exit_code = 3
 
@@ -44,6 +44,25 @@ class StorageError(TsubasaError):
     """The data folder or the database cannot be read or written."""
 
     exit_code = 4
+
+
+class ConflictError(TsubasaError):
+    """A memory is not at the version that a change was made for.
+
+    ``expected`` and ``found`` are versions; 0 means that there is no such memory.
+    """
+
+    exit_code = 8
+
+    def __init__(self, memory_id: str, expected: int, found: int) -> None:
+        super().__init__(
+            f"Memory {memory_id} has changed meanwhile.",
+            why=f"The change was made for version {expected}; it is at version {found}.",
+            next_step=f"Look at it with tsubasa memory show {memory_id}, then try again.",
+        )
+        self.memory_id = memory_id
+        self.expected = expected
+        self.found = found
 
 
 class ModelError(TsubasaError):

@@ -18,7 +18,16 @@ from tsubasa_cli.storage.paths import Paths
 from tsubasa_cli.storage.sessions import SessionStore
 from tsubasa_cli.storage.values import TurnStatus
 
-HEAVY = ("textual", "chromadb", "llama_cpp", "torch", "transformers", "huggingface_hub")
+HEAVY = (
+    "textual",
+    "chromadb",
+    "wordllama",
+    "dateparser",
+    "llama_cpp",
+    "torch",
+    "transformers",
+    "huggingface_hub",
+)
 
 
 def tsubasa(
@@ -45,7 +54,16 @@ def said(home: Paths) -> str:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["--version"], ["session", "list"], ["config", "show"], ["chat", "--help"]],
+    [
+        ["--help"],
+        ["--version"],
+        ["session", "list"],
+        ["config", "show"],
+        ["chat", "--help"],
+        ["memory", "list"],
+        ["memory", "log", "--json"],
+        ["memory", "process", "--help"],
+    ],
 )
 def test_light_commands_import_nothing_heavy(home: Paths, arguments: list[str]) -> None:  # noqa: ARG001
     code = (

@@ -43,24 +43,42 @@ def test_a_newer_database_is_refused_untouched(home: Paths) -> None:
 
 def test_an_older_database_is_migrated_after_a_backup(home: Paths) -> None:
     SessionStore(connect(home)).create()
-    added = Migration(2, "later", "ALTER TABLE sessions ADD COLUMN mood TEXT;")
-    connection, report = open_database(home, [*known_migrations()[:1], added])
+    known = known_migrations()
+    added = Migration(len(known) + 1, "later", "ALTER TABLE sessions ADD COLUMN mood TEXT;")
+    connection, report = open_database(home, [*known, added])
     assert "mood" in connection.execute("SELECT * FROM sessions").fetchone().keys()  # noqa: SIM118
     assert report.backup is not None
     assert report.backup.stat().st_mode & 0o777 == 0o600
     old = sqlite3.connect(report.backup)
     assert old.execute("SELECT count(*) FROM sessions").fetchone() == (1,)
-    assert old.execute("PRAGMA user_version").fetchone() == (1,)
+    assert old.execute("PRAGMA user_version").fetchone() == (len(known),)
     assert "brought up to date" in report.notice()
+
+
+def test_a_database_of_the_first_schema_keeps_its_words(home: Paths) -> None:
+    connection, _ = open_database(home, known_migrations()[:1])
+    connection.execute(
+        "INSERT INTO sessions (id, created_ms, created_offset, updated_ms, updated_offset)"
+        " VALUES ('abc', 1, 0, 1, 0)"
+    )
+    connection.execute(
+        "INSERT INTO turns (session_id, role, text, status, created_ms, created_offset)"
+        " VALUES ('abc', 'user', 'I live in Bonn.', 'complete', 1, 0)"
+    )
+    connection.close()
+    store = SessionStore(connect(home))
+    assert store.turn(1).text == "I live in Bonn."
+    assert store.get("abc").memory
 
 
 def test_a_failing_migration_changes_nothing(home: Paths) -> None:
     connect(home).close()
-    bad = Migration(2, "bad", "CREATE TABLE fine (x); SELECT no_such_function();")
+    known = known_migrations()
+    bad = Migration(len(known) + 1, "bad", "CREATE TABLE fine (x); SELECT no_such_function();")
     with pytest.raises(StorageError):
-        open_database(home, [*known_migrations()[:1], bad])
+        open_database(home, [*known, bad])
     again = connect(home)
-    assert again.execute("PRAGMA user_version").fetchone()[0] == 1
+    assert again.execute("PRAGMA user_version").fetchone()[0] == len(known)
     assert not again.execute("SELECT 1 FROM sqlite_master WHERE name = 'fine'").fetchone()
 
 

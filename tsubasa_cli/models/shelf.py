@@ -70,6 +70,32 @@ class ModelShelf:
             starter = self._starter(connection)
             return [*([starter] if starter else []), *(_model(connection, row) for row in rows)]
 
+    def digest(self, name: str) -> str:
+        """The SHA-256 of a model's file; computed once for as long as the file stays the same.
+
+        Raises ``NotFoundError``; ``ModelError`` when the file cannot be read.
+        """
+        model = self.get(name)
+        if model.sha256:
+            return model.sha256
+        try:
+            status = model.path.stat()
+            key = f"sha256 {model.path} {status.st_size} {status.st_mtime_ns}"
+            with closing(self._connect()) as connection:
+                known = connection.execute(
+                    "SELECT value FROM facts WHERE key = ?", (key,)
+                ).fetchone()
+                if known is None:
+                    known = (sha256_of(model.path),)
+                    connection.execute("INSERT OR IGNORE INTO facts VALUES (?, ?)", (key, *known))
+        except OSError as error:
+            raise ModelError(
+                f"The model {model.name} cannot be read.",
+                why=error.strerror or str(error),
+                next_step="Check that its file is there: tsubasa model info",
+            ) from error
+        return str(known[0])
+
     def get(self, name: str) -> Model:
         """The model called ``name``, in any case; ``qwen3:4b`` finds ``qwen3-4b``.
 

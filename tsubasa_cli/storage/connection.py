@@ -7,6 +7,7 @@ a ``StorageError`` wherever it happens.
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -47,13 +48,25 @@ class Cursor(sqlite3.Cursor):
 
 
 class Connection(sqlite3.Connection):
-    """A connection whose cursors raise ``StorageError``."""
+    """A connection whose cursors raise ``StorageError``.
+
+    ``lock`` is held around each transaction by all who share the connection between threads.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.lock = threading.RLock()
 
     def execute(self, sql: str, parameters: Any = (), /) -> Cursor:
         return self.cursor(Cursor).execute(sql, parameters)
 
     def executemany(self, sql: str, parameters: Any, /) -> Cursor:
         return self.cursor(Cursor).executemany(sql, parameters)
+
+
+def lock_of(connection: sqlite3.Connection) -> threading.RLock:
+    """The lock that all users of ``connection`` share; one of the caller's own if it has none."""
+    return connection.lock if isinstance(connection, Connection) else threading.RLock()
 
 
 def refusal(error: Exception, what: str = "") -> StorageError:

@@ -54,6 +54,30 @@ class Paths:
         return self.data / "kv"
 
     @property
+    def index(self) -> Path:
+        return self.data / "index"
+
+    @property
+    def index_words(self) -> Path:
+        return self.index / "words.db"
+
+    @property
+    def index_vectors(self) -> Path:
+        return self.index / "vectors"
+
+    @property
+    def index_generation(self) -> Path:
+        return self.index / "generation"
+
+    @property
+    def index_lock(self) -> Path:
+        return self.locks / "index.lock"
+
+    @property
+    def calibration(self) -> Path:
+        return self.data / "calibration"
+
+    @property
     def locks(self) -> Path:
         return self.data / "locks"
 

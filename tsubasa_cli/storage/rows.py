@@ -38,6 +38,7 @@ def session(row: sqlite3.Row) -> Session:
         thinking=None if row["thinking"] is None else bool(row["thinking"]),
         draft=row["draft"],
         deleted_at=None if deleted is None else Instant(deleted, row["deleted_offset"]),
+        memory=bool(row["memory"]),
     )
 
 

@@ -13,7 +13,23 @@ from pathlib import Path
 
 from tsubasa_cli.errors import StorageError
 
-TABLES = ("sessions", "turns", "reply_journal", "summaries", "models", "facts")
+TABLES = (
+    "sessions",
+    "turns",
+    "reply_journal",
+    "summaries",
+    "models",
+    "facts",
+    "memory_events",
+    "observations",
+    "memory_evidence",
+    "memory_turns",
+    "memory_refusals",
+    "turn_context",
+    "recalled",
+    "tombstones",
+)
+_OF_A_TURN = ("reply_journal", "memory_turns", "turn_context", "recalled")
 
 
 def move_aside(database: Path) -> Path:
@@ -47,7 +63,8 @@ def copy_readable_rows(damaged: Path, target: sqlite3.Connection) -> int:
 
 def _copy_table(source: sqlite3.Connection, target: sqlite3.Connection, table: str) -> int:
     known = {row[1] for row in target.execute(f"PRAGMA table_info({table})")}
-    rows = (row for end in ("ASC", "DESC") for row in _rows(source, table, end))
+    key = _key(target, table)
+    rows = (row for end in ("ASC", "DESC") for row in _rows(source, table, key, end))
     return sum(_copy_row(row, target, table, known) for row in rows)
 
 
@@ -63,9 +80,19 @@ def _copy_row(row: sqlite3.Row, target: sqlite3.Connection, table: str, known: s
         raise
 
 
-def _rows(source: sqlite3.Connection, table: str, direction: str) -> Iterator[sqlite3.Row]:
-    key = "turn_id, piece" if table == "reply_journal" else "rowid"
-    order = ", ".join(f"{column} {direction}" for column in key.split(", "))
+def _key(target: sqlite3.Connection, table: str) -> list[str]:
+    """The columns by which the rows of a table lie in the file."""
+    row = target.execute("SELECT sql FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+    if "WITHOUT ROWID" not in row[0]:
+        return ["rowid"]
+    columns = target.execute(f"PRAGMA table_info({table})").fetchall()
+    return [column[1] for column in sorted(columns, key=lambda column: column[5]) if column[5]]
+
+
+def _rows(
+    source: sqlite3.Connection, table: str, key: list[str], direction: str
+) -> Iterator[sqlite3.Row]:
+    order = ", ".join(f"{column} {direction}" for column in key)
     try:
         yield from source.execute(f"SELECT * FROM {table} ORDER BY {order}")
     except (sqlite3.DatabaseError, UnicodeDecodeError):
@@ -90,4 +117,11 @@ def _mend_references(target: sqlite3.Connection) -> None:
         " WHERE head_id IS NULL OR head_id NOT IN (SELECT id FROM turns)"
     )
     target.execute("DELETE FROM summaries WHERE upto_turn_id NOT IN (SELECT id FROM turns)")
-    target.execute("DELETE FROM reply_journal WHERE turn_id NOT IN (SELECT id FROM turns)")
+    for table in _OF_A_TURN:
+        target.execute(f"DELETE FROM {table} WHERE turn_id NOT IN (SELECT id FROM turns)")
+    target.execute(
+        "DELETE FROM memory_evidence WHERE memory_id NOT IN (SELECT id FROM observations)"
+    )
+    target.execute(
+        "INSERT INTO memory_outbox (kind, ref) SELECT 'observation', id FROM observations"
+    )

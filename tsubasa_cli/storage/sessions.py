@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-import threading
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 from tsubasa_cli.errors import InputError, NotFoundError, StorageError
 from tsubasa_cli.storage import rows
+from tsubasa_cli.storage.connection import lock_of
 from tsubasa_cli.storage.database import transaction
+from tsubasa_cli.storage.imported import ImportedSession, TakenIn, take_in
 from tsubasa_cli.storage.locks import living_writers
 from tsubasa_cli.storage.values import (
     Branch,
@@ -38,7 +39,7 @@ class SessionStore:
 
     def __init__(self, connection: sqlite3.Connection, writer: str = "") -> None:
         self._connection = connection
-        self._lock = threading.RLock()
+        self._lock = lock_of(connection)
         self._writer = writer
 
     # ------------------------------------------------------------------ sessions
@@ -51,8 +52,8 @@ class SessionStore:
         with self._lock:
             self._connection.execute(
                 "INSERT INTO sessions (id, title, title_is_users, created_ms, created_offset,"
-                " updated_ms, updated_offset, persona, system_prompt, model, thinking, draft)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " updated_ms, updated_offset, persona, system_prompt, model, thinking, draft,"
+                " memory) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     identity,
                     draft.title,
@@ -66,9 +67,15 @@ class SessionStore:
                     draft.model,
                     draft.thinking,
                     draft.draft,
+                    draft.memory,
                 ),
             )
             return self.get(identity)
+
+    def add_imported(self, session: ImportedSession) -> TakenIn:
+        """Take in a session from elsewhere, whole or not at all; what is here already stays."""
+        with self._lock, transaction(self._connection):
+            return take_in(self._connection, session)
 
     def get(self, reference: str) -> Session:
         """The session with that id, or the only one whose id begins so; ``NotFoundError``."""
@@ -150,6 +157,10 @@ class SessionStore:
             "system_prompt": system_prompt,
         }
         return self._update(session_id, **{k: v for k, v in given.items() if v is not None})
+
+    def set_memory(self, session_id: str, on: bool) -> Session:
+        """Whether the session's words may be remembered and memories recalled in it."""
+        return self._update(session_id, memory=on)
 
     def save_draft(self, session_id: str, text: str) -> None:
         """Keep what is typed but not sent."""

@@ -91,6 +91,29 @@ class ModelSettings(Section):
     """Address of the model hub; empty means the hub client's own default (or HF_ENDPOINT)."""
 
 
+class MemorySettings(Section):
+    """What is remembered, and what of it is recalled."""
+
+    enabled: bool = True
+    """Remember what is said in chats, and recall it. /incognito switches both off for one chat."""
+
+    recall_count: Annotated[int, Field(ge=0, le=30)] = 6
+    """Most memories that go with one question; 0 recalls nothing."""
+
+    recall_share: Annotated[float, Field(ge=0.0, le=0.5)] = 0.15
+    """Largest share of the context window that recalled memories may fill, all together."""
+
+    idle_seconds: Annotated[int, Field(ge=0)] = 45
+    """How long the chat is left alone before it distils what was said; 0 never does so by itself
+    (tsubasa memory process does it by hand)."""
+
+    owner: str = ""
+    """Your name, as memories should call you; empty says "the user"."""
+
+    embedder: str = ""
+    """Path of a GGUF embedding model to search memories with; empty uses the embedded one."""
+
+
 class LookSettings(Section):
     """How the chat looks."""
 
@@ -114,6 +137,7 @@ class Settings(Section):
     engine: EngineSettings = EngineSettings()
     sampling: SamplingSettings = SamplingSettings()
     models: ModelSettings = ModelSettings()
+    memory: MemorySettings = MemorySettings()
     look: LookSettings = LookSettings()
     personas: dict[str, str] = Field(default_factory=dict)
     """Your personas: a name and the system prompt that it stands for."""

@@ -152,7 +152,8 @@ def _literal(raw: str, field: FieldInfo) -> Any:
 
 def _entry(key: str, field: FieldInfo, value: Any) -> Entry:
     default = field.get_default(call_default_factory=True)
-    return Entry(key, value, value == default, _allowed(field), field.description or "")
+    description = " ".join((field.description or "").split())
+    return Entry(key, value, value == default, _allowed(field), description)
 
 
 def _allowed(field: FieldInfo) -> str:

@@ -137,6 +137,8 @@ class Session:
     thinking: bool | None = None
     draft: str = ""
     deleted_at: Instant | None = None
+    memory: bool = True
+    """Whether anything is remembered from it or recalled in it; off in an incognito chat."""
 
 
 @dataclass(frozen=True, slots=True)
