@@ -159,6 +159,26 @@ def build_random_qwen3(path: Path, shape: Shape | None = None, seed: int = 7) ->
     return write_qwen3(path, shape, vocabulary.write, _with_unit_norms(weights))
 
 
+def build_embedding_qwen3(
+    path: Path, shape: Shape | None = None, *, pooling: gguf.PoolingType | None = None
+) -> Path:
+    """A model of random weights whose file says that, and how, it embeds."""
+    shape = shape or Shape()
+    vocabulary = Vocabulary(_words(f"{THINKING} {REPLY} {ENDLESS}"))
+    random = np.random.default_rng(11)
+    weights = {
+        name: (random.standard_normal(size) * 0.05).astype(np.float32)
+        for name, size in _tensor_sizes(shape, len(vocabulary.tokens)).items()
+    }
+
+    def write(writer: gguf.GGUFWriter) -> None:
+        vocabulary.write(writer)
+        if pooling is not None:
+            writer.add_pooling_type(pooling)
+
+    return write_qwen3(path, shape, write, _with_unit_norms(weights))
+
+
 def build_scripted_qwen3(
     path: Path,
     *,

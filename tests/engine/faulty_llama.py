@@ -87,6 +87,45 @@ def loading(path, params):
 replace("llama_model_load_from_file", loading)
 """
 
+NO_ROOM_FOR_A_SECOND_CONTEXT = """
+init, contexts = low.llama_init_from_model, []
+
+def initialising(model, params):
+    if contexts:
+        low.llama_log_set.shout(b"ggml_backend_cpu_buffer: failed to allocate 900 MiB\\n")
+        return None
+    contexts.append(init(model, params))
+    return contexts[0]
+
+class LogSet:
+    def __call__(self, callback, data):
+        self.callback = callback
+    def shout(self, text):
+        self.callback(4, text, None)
+
+replace("llama_log_set", LogSet())
+replace("llama_init_from_model", initialising)
+"""
+
+REFUSES_A_SECOND_CONTEXTS_FIRST_BATCH = """
+decode, contexts, refused = low.llama_decode, [], []
+
+def decoding(context, batch):
+    if context not in contexts:
+        contexts.append(context)
+    if len(contexts) == 2 and not refused:
+        refused.append(True)
+        return 1
+    return decode(context, batch)
+
+replace("llama_decode", decoding)
+"""
+
+RESTS_SOON = """
+import tsubasa_cli.engine.desk
+tsubasa_cli.engine.desk.IDLE_SECONDS = 0.3
+"""
+
 NOT_INSTALLED = """
 import sys
 for name in [name for name in sys.modules if name.startswith("llama_cpp")]:

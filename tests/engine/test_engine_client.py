@@ -10,6 +10,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import psutil
@@ -130,6 +131,49 @@ async def test_a_load_can_be_given_up(
     await engine.load(spec(tiny_qwen3))
     done, _ = await reply(engine, [user("Hi")])
     assert done.text == REPLY
+
+
+@pytest.mark.parametrize("way", ["cancelled", "closed"])
+async def test_a_start_can_be_given_up_at_any_moment(
+    engine: Engine, tiny_qwen3: Path, way: str
+) -> None:
+    for ticks in range(1, 12):
+        loading = asyncio.create_task(engine.load(spec(tiny_qwen3)))
+        for _ in range(ticks):
+            await asyncio.sleep(0)
+        if way == "cancelled":
+            loading.cancel()
+        else:
+            await engine.close()
+        async with asyncio.timeout(20):
+            with pytest.raises((asyncio.CancelledError, EngineError)):
+                await loading
+            await engine.close()
+        assert not engine.alive
+
+
+def test_a_program_that_ends_while_the_engine_starts_does_end(
+    home: Paths, tiny_qwen3: Path
+) -> None:
+    """A loop that is ending cancels the task that connects a new process's pipes; whoever started
+    the process would then wait for it for ever."""
+
+    async def leave(ticks: int) -> None:
+        engine = Engine(home.engine_log, home.probes)
+        loading = asyncio.create_task(engine.load(spec(tiny_qwen3)))
+        for _ in range(ticks):
+            await asyncio.sleep(0)
+        await engine.close()
+        loading.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def run() -> None:
+        for ticks in range(1, 6):
+            asyncio.run(leave(ticks))
+
+    program = threading.Thread(target=run, daemon=True)
+    program.start()
+    program.join(timeout=60)
+    assert not program.is_alive()
 
 
 async def test_closed_while_loading(

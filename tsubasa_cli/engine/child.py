@@ -22,9 +22,8 @@ from tsubasa_cli.engine.protocol import (
     Stats,
     TextDelta,
     ThinkingDelta,
-    decode_event,
-    encode,
 )
+from tsubasa_cli.engine.wire import decode_event, encode
 
 LINE_LIMIT = 1 << 27
 """A whole reply is one line of JSON; asyncio's default of 64 KiB is not enough."""
@@ -50,6 +49,8 @@ class Child:
         self._ids = itertools.count(1)
         self._queues: dict[int, asyncio.Queue[Event | None]] = {}
         self._reader = asyncio.create_task(self._read(), name="engine-events")
+        self.is_proven = False
+        """A real batch was computed and the process lives."""
 
     @classmethod
     async def start(cls, log_file: Path) -> Child:

@@ -6,14 +6,20 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tsubasa_cli.engine.child import Child
 from tsubasa_cli.engine.errors import EngineDied, OutOfMemoryError, error_of
 from tsubasa_cli.engine.protocol import (
+    Complete,
+    Completed,
+    Completion,
     Count,
     Counted,
+    Embed,
+    Embedded,
     Event,
     Failed,
     Generate,
@@ -28,6 +34,8 @@ from tsubasa_cli.engine.protocol import (
     RestoreState,
     Sampling,
     SaveState,
+    Score,
+    Scored,
     StateMoved,
     Totals,
     TotalsReport,
@@ -35,9 +43,14 @@ from tsubasa_cli.engine.protocol import (
     Warmed,
 )
 from tsubasa_cli.engine.safe_start import REBUILD, Mode, ProbeKey, Probes, ladder
+from tsubasa_cli.engine.wire import vectors_of
 from tsubasa_cli.errors import EngineError, ModelError
 
 OnProgress = Callable[[LoadProgress | Probing], None]
+GREEDY = Sampling(temperature=0.0)
+EMBED_AT_ONCE = 64
+"""Texts in one message to the child: others get their turn between."""
+
 Answer = TypeVar("Answer", bound=Event)
 
 
@@ -58,10 +71,10 @@ class Engine:
         self._probes = Probes(probes_file)
         self._on_notice = on_notice or (lambda _notice: None)
         self._child: Child | None = None
+        self._starting: asyncio.Task[None] | None = None
         self._loaded: Loaded | None = None
         self._spec: ModelSpec | None = None
         self._mode: Mode | None = None
-        self._is_proven = False
         self._interruptible: dict[int, type[Request]] = {}
         self._loading = asyncio.Lock()
 
@@ -134,8 +147,7 @@ class Engine:
         self, spec: ModelSpec, mode: Mode, on_progress: OnProgress | None, probe: bool
     ) -> Loaded | None:
         """Load in ``mode``; None when the process crashed."""
-        await self.close()
-        child = self._child = await Child.start(self._log_file)
+        child = await self._fresh_child()
         request = Load(child.next_id(), mode.applied_to(spec), probe)
         try:
             loaded = await _load_in(child, request, on_progress)
@@ -151,8 +163,25 @@ class Engine:
         except BaseException:
             child.kill()
             raise
-        self._loaded, self._spec, self._mode, self._is_proven = loaded, spec, mode, probe
+        self._loaded, self._spec, self._mode, child.is_proven = loaded, spec, mode, probe
         return loaded
+
+    async def _fresh_child(self) -> Child:
+        """A new process in the place of the one there was. Its start is never cancelled halfway:
+        asyncio would wait for ever for a process whose pipes it had not connected yet."""
+        await self.close()
+        self._starting = asyncio.create_task(self._start(), name="engine-start")
+        try:
+            await asyncio.shield(self._starting)
+        except asyncio.CancelledError:
+            await self.close()
+            raise
+        if self._child is None:
+            raise EngineError("The engine was closed while it loaded.")
+        return self._child
+
+    async def _start(self) -> None:
+        self._child = await Child.start(self._log_file)
 
     def _did_not_start(self, death: EngineDied) -> EngineError:
         lines = self._log_file.read_text(encoding="utf-8", errors="replace").split("\n")
@@ -197,21 +226,23 @@ class Engine:
     async def _survive(self, make: Callable[[int], Request]) -> AsyncGenerator[Event, None]:
         """The events of a request; asked again of a more careful process when the first real
         batch killed one that had not been probed."""
+        child = self._require_child()
         try:
-            async with aclosing(self._stream(make)) as events:
+            async with aclosing(self._stream(child, make)) as events:
                 async for event in events:
                     yield event
             return
         except EngineDied as death:
-            if not death.is_crash or self._is_proven:
+            if not death.is_crash or child.is_proven:
                 raise
-        await self._replace_crashed()
-        async with aclosing(self._stream(make)) as events:
+        await self._replace_crashed(child)
+        async with aclosing(self._stream(self._require_child(), make)) as events:
             async for event in events:
                 yield event
 
-    async def _stream(self, make: Callable[[int], Request]) -> AsyncGenerator[Event, None]:
-        child = self._require_child()
+    async def _stream(
+        self, child: Child, make: Callable[[int], Request]
+    ) -> AsyncGenerator[Event, None]:
         request = make(child.next_id())
         self._interruptible[request.id] = type(request)
         try:
@@ -219,14 +250,17 @@ class Engine:
                 async for event in events:
                     if isinstance(event, Failed):
                         raise error_of(event)
-                    self._is_proven = self._is_proven or _proves(event)
+                    child.is_proven = child.is_proven or _proves(event)
                     yield event
         finally:
             self._interruptible.pop(request.id, None)
 
-    async def _replace_crashed(self) -> None:
-        """The recorded mode does not work after all: forget it and go down the ladder."""
+    async def _replace_crashed(self, child: Child) -> None:
+        """The recorded mode does not work after all: forget it and go down the ladder, once for
+        all who were waiting for ``child``."""
         async with self._loading:
+            if self._child is not child and self.loaded is not None:
+                return
             if self._spec is None or self._mode is None:
                 raise EngineDied(None)
             self._probes.forget(ProbeKey.of(self._spec))
@@ -246,6 +280,61 @@ class Engine:
         """Evaluate ``messages`` as history in advance; gives way to any ``generate``."""
         entries = tuple(messages)
         return await self._last(self._survive(lambda i: Warm(i, entries)), Warmed)
+
+    # ------------------------------------------------------------- memory work
+
+    async def score(
+        self, messages: Sequence[Message], choices: Sequence[str], *, prefix: str = ""
+    ) -> tuple[float, ...]:
+        """The natural logarithm of each choice's probability as what follows in a reply, without
+        thinking, to ``messages`` that has begun with ``prefix``. A choice's tokens are its own:
+        give it the space that separates it from the prefix.
+
+        The chat's cache is not touched. Raises ``PreemptedError`` when a reply is asked for
+        meanwhile, ``ContextOverflowError`` beyond the lane's window; else as ``generate``.
+        """
+        return (await self.score_in_detail(messages, choices, prefix=prefix)).sums
+
+    async def score_in_detail(
+        self, messages: Sequence[Message], choices: Sequence[str], *, prefix: str = ""
+    ) -> Scored:
+        """``score`` with the number of tokens of each choice, and what it cost."""
+        ask = (tuple(messages), tuple(choices), prefix)
+        return await self._last(self._survive(lambda i: Score(i, *ask)), Scored)
+
+    async def complete(
+        self,
+        messages: Sequence[Message],
+        *,
+        prefix: str = "",
+        max_tokens: int,
+        stop: Sequence[str] = (),
+        schema: dict[str, Any] | None = None,
+        sampling: Sampling = GREEDY,
+    ) -> Completion:
+        """What follows ``prefix`` in a reply, without thinking, to ``messages``, up to the first
+        of ``stop``. With a JSON ``schema`` what follows is such JSON; bound its arrays and texts,
+        or a small model fills ``max_tokens``. Prompt and ``max_tokens`` must fit the lane's window.
+
+        Raises as ``score``; ``EngineError`` for a schema that cannot be followed.
+        """
+        ask = (tuple(messages), max_tokens, sampling, prefix, tuple(stop), schema)
+        done = await self._last(self._survive(lambda i: Complete(i, *ask)), Completed)
+        return Completion(done.text, done.is_whole)
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """A vector of length 1 for each of ``texts``, by a model loaded with ``embedding``; of a
+        text longer than its window, the beginning counts. An instruction that the model wants
+        before a question is the caller's to put there.
+
+        Raises as ``score``; ``EngineError`` when the model that is loaded is not for embedding.
+        """
+        vectors: list[list[float]] = []
+        for start in range(0, len(texts), EMBED_AT_ONCE):
+            some = tuple(texts[start : start + EMBED_AT_ONCE])
+            embedded = await self._last(self._survive(partial(Embed, texts=some)), Embedded)
+            vectors.extend(vectors_of(embedded))
+        return vectors
 
     # ------------------------------------------------------------- small questions
 
@@ -293,7 +382,10 @@ class Engine:
     # ------------------------------------------------------------- end
 
     async def close(self) -> None:
-        """End the process, within about a second. The engine can be loaded again."""
+        """End the process, also one that is being started, within about a second. The engine can
+        be loaded again."""
+        if self._starting is not None and not self._starting.done():
+            await asyncio.wait({self._starting})
         child, self._child, self._loaded = self._child, None, None
         if child is not None:
             await child.close()
@@ -303,7 +395,7 @@ def _proves(event: Event) -> bool:
     """A batch of more than one token was computed, and the process lives."""
     if isinstance(event, Prefill):
         return event.done > 1
-    return isinstance(event, Warmed) and event.evaluated > 1
+    return isinstance(event, Warmed | Scored | Completed | Embedded) and event.evaluated > 1
 
 
 async def _load_in(child: Child, request: Load, on_progress: OnProgress | None) -> Loaded:

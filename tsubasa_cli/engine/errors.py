@@ -53,6 +53,10 @@ class OutOfMemoryError(ModelError):
         )
 
 
+class PreemptedError(EngineError):
+    """Memory work was put off because a message is to be answered. Ask again later."""
+
+
 def ending_in_words(exit_code: int | None) -> str:
     """How a process ended, for people."""
     if exit_code is None:
@@ -70,6 +74,7 @@ KINDS: dict[str, type[TsubasaError]] = {
     "memory": OutOfMemoryError,
     "model": ModelError,
     "state": StorageError,
+    "preempted": PreemptedError,
 }
 NEXT_STEPS = {
     "missing": "Choose another with `tsubasa model use`, or `tsubasa model list` what is there.",
@@ -78,6 +83,8 @@ NEXT_STEPS = {
     "model": "Check the file with `tsubasa model info`, or pull it again.",
     "template": "Try another model; this one's template is unusual.",
     "state": "Free some disk space; the conversation itself is kept in the database.",
+    "unsuitable": "Choose another with `tsubasa model use`.",
+    "preempted": "It is taken up again when the chat is quiet.",
     "decode": "Send the message again; if it goes on, choose a smaller window.",
 }
 

@@ -7,22 +7,24 @@ standard input ends, the program that started this engine is gone, and so is the
 from __future__ import annotations
 
 import os
-import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import BinaryIO
 
-from tsubasa_cli.engine.protocol import Cancel, Generate, Request, decode_request
+from tsubasa_cli.engine.protocol import Cancel, Generate, Request, Work
+from tsubasa_cli.engine.wire import decode_request
 
 
 class Inbox:
-    """Requests in order of arrival, cancels apart. ``evaluated`` reads the running count of
-    computed tokens, noted when a cancel is heard."""
+    """Requests in order of arrival, the chat's before memory work; cancels apart. ``evaluated``
+    reads the running count of the chat's computed tokens, noted when a cancel is heard."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self._requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
-        self._put_back: list[Request] = []
+        self._arrival = threading.Condition()
+        self._chat: deque[Request] = deque()
+        self._work: deque[Request] = deque()
         self._generates_waiting = 0
         self._cancels: dict[int, int] = {}
         self.evaluated: Callable[[], int] = int
@@ -41,9 +43,10 @@ class Inbox:
         if isinstance(request, Cancel):
             self._cancels.setdefault(request.target, self.evaluated())
             return
-        if isinstance(request, Generate):
-            self._generates_waiting += 1
-        self._requests.put(request)
+        with self._arrival:
+            self._generates_waiting += isinstance(request, Generate)
+            (self._work if isinstance(request, Work) else self._chat).append(request)
+            self._arrival.notify()
 
     def cancelled(self, request: Request) -> bool:
         return request.id in self._cancels
@@ -57,26 +60,29 @@ class Inbox:
         self._cancels.pop(request.id, None)
 
     @property
-    def waiting(self) -> bool:
-        """Something is to be done."""
-        return bool(self._put_back) or not self._requests.empty()
+    def chat_waiting(self) -> bool:
+        """Something other than memory work is to be done."""
+        return bool(self._chat)
 
     @property
     def generate_waiting(self) -> bool:
         """A reply is asked for: background work must give way."""
         return self._generates_waiting > 0
 
-    def take(self) -> Request:
-        """The next request; waits for one."""
-        request = self._put_back.pop(0) if self._put_back else self._requests.get()
-        if isinstance(request, Generate):
-            self._generates_waiting -= 1
-        return request
+    def take(self, seconds: float | None = None) -> Request | None:
+        """The next request; waits for one, None when none came in ``seconds``."""
+        with self._arrival:
+            if not self._arrival.wait_for(lambda: self._chat or self._work, seconds):
+                return None
+            request = (self._chat or self._work).popleft()
+            self._generates_waiting -= isinstance(request, Generate)
+            return request
 
-    def take_where(self, kind: type[Request]) -> list[Request]:
-        """All waiting requests of ``kind``, without waiting; the others keep their order."""
-        while not self._requests.empty():
-            self._put_back.append(self._requests.get())
-        taken = [request for request in self._put_back if isinstance(request, kind)]
-        self._put_back = [r for r in self._put_back if not isinstance(r, kind)]
-        return taken
+    def take_where(self, *kinds: type[Request]) -> list[Request]:
+        """All of the chat's waiting requests of ``kinds``, ``Generate`` not among them, without
+        waiting; the others keep their order."""
+        with self._arrival:
+            taken = [request for request in self._chat if isinstance(request, kinds)]
+            others = [request for request in self._chat if not isinstance(request, kinds)]
+            self._chat = deque(others)
+            return taken

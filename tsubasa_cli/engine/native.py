@@ -1,4 +1,4 @@
-"""llama.cpp through its C API: one loaded model with one context, sequence 0.
+"""llama.cpp through its C API: a loaded model and its vocabulary.
 
 The high-level ``Llama`` class cannot switch off repacked buffers, tokenizes user text with special
 tokens on and redirects file descriptors while loading, so the engine calls the C functions that it
@@ -9,21 +9,16 @@ went between releases are set only where they exist.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import llama_cpp.llama_cpp as llama
-import psutil
 
 from tsubasa_cli.engine.native_log import NativeLog
 from tsubasa_cli.engine.protocol import ModelSpec
 
-SLICE = 128
-"""Tokens evaluated between two looks at the cancel flag during prompt processing."""
-
 F16_BYTES = 2
-GB = 10**9
 ALL_LAYERS = 9999
 MODEL_META_BYTES = 4096
 
@@ -38,7 +33,7 @@ class NativeError(Exception):
 
 
 class NativeModel:
-    """A model in memory and its context. Not thread-safe but for the vocabulary methods."""
+    """A model in memory: what its file says, and its vocabulary."""
 
     def __init__(
         self,
@@ -58,11 +53,8 @@ class NativeModel:
         self.vocab = llama.llama_model_get_vocab(self.model)
         self.n_vocab: int = llama.llama_vocab_n_tokens(self.vocab)
         self.n_ctx_train: int = llama.llama_model_n_ctx_train(self.model)
-        self.context = self._open_context(spec.n_ctx or self.n_ctx_train)
-        self.memory = llama.llama_get_memory(self.context)
-        self.n_ctx: int = llama.llama_n_ctx(self.context)
+        self.n_embd: int = llama.llama_model_n_embd(self.model)
         self.gpu_layers = min(self.gpu_layers, llama.llama_model_n_layer(self.model) + 1)
-        self._batch = llama.llama_batch_init(SLICE, 0, 1)
         self._piece = ctypes.create_string_buffer(256)
 
     def _load(self, spec: ModelSpec, on_progress: Callable[[float], None]) -> Any:
@@ -79,47 +71,18 @@ class NativeModel:
         set_known(params, "use_mmap", True)
         model = llama.llama_model_load_from_file(str(self.path).encode(), params)
         if not model:
-            raise self._refusal("model")
+            raise self.refusal("model")
         return model
 
-    def _refuse_impossible(self, n_ctx: int) -> None:
-        """Linux grants any allocation and kills later, so refuse before what cannot be."""
-        needed, there = n_ctx * self.kv_bytes_per_token(), psutil.virtual_memory().total
-        if self.gpu_layers == 0 and needed > there and not llama.llama_model_is_hybrid(self.model):
-            llama.llama_model_free(self.model)
-            raise NativeError(
-                "memory",
-                f"A window of {n_ctx:,} tokens takes {needed / GB:,.1f} GB; "
-                f"this machine has {there / GB:,.1f} GB.",
-            )
-
-    def _open_context(self, n_ctx: int) -> Any:
-        self._refuse_impossible(n_ctx)
-        params = llama.llama_context_default_params()
-        params.n_ctx = n_ctx
-        params.n_batch = SLICE
-        params.n_ubatch = SLICE
-        params.n_threads = self.n_threads
-        params.n_threads_batch = self.n_threads
-        set_known(params, "n_outputs_max", 1)
-        set_known(params, "flash_attn_type", getattr(llama, "LLAMA_FLASH_ATTN_TYPE_AUTO", -1))
-        set_known(params, "swa_full", True)
-        context = llama.llama_init_from_model(self.model, params)
-        if not context:
-            llama.llama_model_free(self.model)
-            raise self._refusal("memory")
-        return context
-
-    def _refusal(self, code: str) -> NativeError:
+    def refusal(self, code: str) -> NativeError:
+        """What llama.cpp said about a thing that it would not do."""
         errors = self.log.errors()
         if any(_is_about_memory(line) for line in errors):
             code = "memory"
         return NativeError(code, _most_telling(errors))
 
     def close(self) -> None:
-        """Free everything; the object is unusable afterwards."""
-        llama.llama_batch_free(self._batch)
-        llama.llama_free(self.context)
+        """Free the weights, after every context on them is closed."""
         llama.llama_model_free(self.model)
 
     # ------------------------------------------------------------- what the file says
@@ -146,6 +109,11 @@ class NativeModel:
         return self.meta("general.architecture") or "unknown"
 
     @property
+    def is_hybrid(self) -> bool:
+        """Some layers keep no KV cache."""
+        return bool(llama.llama_model_is_hybrid(self.model))
+
+    @property
     def n_params(self) -> int:
         return int(llama.llama_model_n_params(self.model))
 
@@ -167,20 +135,18 @@ class NativeModel:
 
     # ------------------------------------------------------------- vocabulary
 
-    def tokenize(self, text: str, parse_special: bool) -> list[int]:
-        """Tokens of ``text`` without BOS or EOS."""
+    def tokenize(self, text: str, parse_special: bool, add_special: bool = False) -> list[int]:
+        """Tokens of ``text``; without BOS or EOS unless asked to ``add_special`` ones."""
         data = text.encode("utf-8", "replace")
         room = len(data) + 8
-        tokens = (llama.llama_token * room)()
-        count = llama.llama_tokenize(
-            self.vocab, data, len(data), tokens, room, False, parse_special
-        )
-        if count < 0:
-            room = -count
+        for _ in range(2):
             tokens = (llama.llama_token * room)()
             count = llama.llama_tokenize(
-                self.vocab, data, len(data), tokens, room, False, parse_special
+                self.vocab, data, len(data), tokens, room, add_special, parse_special
             )
+            if count >= 0:
+                break
+            room = -count
         return tokens[: max(count, 0)]
 
     def piece(self, token: int, special: bool = False) -> bytes:
@@ -214,51 +180,6 @@ class NativeModel:
 
     def adds_bos(self) -> bool:
         return bool(llama.llama_vocab_get_add_bos(self.vocab))
-
-    # ------------------------------------------------------------- evaluation
-
-    def decode(self, tokens: Sequence[int], position: int, with_logits: bool) -> None:
-        """Evaluate up to ``SLICE`` tokens of sequence 0 from ``position`` on; logits of the last
-        one where asked. ``NativeError`` when llama.cpp refuses."""
-        batch = self._batch
-        batch.n_tokens = len(tokens)
-        for index, token in enumerate(tokens):
-            batch.token[index] = token
-            batch.pos[index] = position + index
-            batch.n_seq_id[index] = 1
-            batch.seq_id[index][0] = 0
-            batch.logits[index] = 0
-        batch.logits[len(tokens) - 1] = with_logits
-        code = llama.llama_decode(self.context, batch)
-        if code != 0:
-            raise NativeError("decode", f"llama_decode returned {code}.")
-
-    def drop_from(self, position: int) -> bool:
-        """Remove everything from ``position`` on; False where the architecture cannot."""
-        return bool(llama.llama_memory_seq_rm(self.memory, 0, position, -1))
-
-    def clear(self) -> None:
-        """Empty the cache."""
-        llama.llama_memory_clear(self.memory, True)
-
-    # ------------------------------------------------------------- state on disk
-
-    def write_state(self, path: Path, tokens: Sequence[int]) -> bool:
-        """Write the cache of sequence 0 and its ``tokens``; False when llama.cpp could not."""
-        array = (llama.llama_token * len(tokens))(*tokens)
-        written = llama.llama_state_seq_save_file(
-            self.context, str(path).encode(), 0, array, len(tokens)
-        )
-        return bool(written)
-
-    def read_state(self, path: Path) -> list[int] | None:
-        """The inverse of ``write_state``; None when llama.cpp refuses the file."""
-        array = (llama.llama_token * self.n_ctx)()
-        count = ctypes.c_size_t(0)
-        read = llama.llama_state_seq_load_file(
-            self.context, str(path).encode(), 0, array, self.n_ctx, ctypes.byref(count)
-        )
-        return array[: count.value] if read else None
 
 
 def set_known(params: Any, name: str, value: Any) -> None:

@@ -30,13 +30,15 @@ class NativeLog:
         self._recent: deque[str] = deque(maxlen=40)
         self._level = 0
         self._budget = LOG_BYTES
+        self.is_muted = False
+        """While llama.cpp complains of what was asked of it (a batch that is given up)."""
         self._callback = llama.llama_log_callback(self._receive)
         llama.llama_log_set(self._callback, ctypes.c_void_p(0))
 
     def _receive(self, level: int, text: bytes, _user_data: object) -> None:
         if level != CONTINUED:
             self._level = level
-        if self._level not in (WARN, ERROR):
+        if self.is_muted or self._level not in (WARN, ERROR):
             return
         line = text.decode("utf-8", "replace")
         if self._level == ERROR and line.strip():

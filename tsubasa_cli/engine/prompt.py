@@ -18,6 +18,9 @@ from tsubasa_cli.engine.thinking import CLOSE, OPEN
 CACHED_TOKENS = 4_000_000
 """Tokens remembered per kind of text (16 MB): a long session is not tokenized anew every turn."""
 
+EMPTY_THINKING = f"\n\n{CLOSE}\n\n"
+"""Closes a think block that a template opens whatever it is told, as Qwen-3's own would be."""
+
 MARKUP = re.compile(r"[<\[【].*[>\]】]", re.DOTALL)
 """Looks of tokens that mean something to a model beyond their letters."""
 
@@ -53,6 +56,14 @@ class PromptMaker:
         """The prompt ends inside a think block, so that the reply begins with its thinking."""
         last = self.template.generation(messages, thinking)[-1]
         return last.text.rfind(OPEN) > last.text.rfind(CLOSE)
+
+    def forced(self, messages: Sequence[Message], prefix: str) -> list[int]:
+        """Tokens of a prompt whose reply, without thinking, has begun with ``prefix``."""
+        tokens = self.generation(messages, False)
+        if self.opens_thinking(messages, False):
+            tokens.extend(self.scaffold_tokens(EMPTY_THINKING))
+        tokens.extend(self.text_tokens(prefix))
+        return tokens
 
     def _tokens(self, segments: Iterable[Segment]) -> list[int]:
         tokens: list[int] = []

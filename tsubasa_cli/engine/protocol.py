@@ -1,17 +1,14 @@
-"""What the program and the engine's child process say to each other: typed, one JSON a line.
+"""What the program and the engine's child process say to each other.
 
-Requests go down the child's standard input, events come up its standard output; each carries the
-``id`` of the request it belongs to. Both sides import this module and nothing else of each other.
+Requests go down, events come up; each carries the ``id`` of the request it belongs to. Both sides
+import this module, and ``wire`` for the form on the pipes, and nothing else of each other.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache
-from types import NoneType, UnionType
-from typing import Any, ClassVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +34,14 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
+class Completion:
+    """What a model wrote; ``is_whole`` says that it was not cut by the bound on its tokens."""
+
+    text: str
+    is_whole: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """A model to load. ``n_ctx`` is the window in tokens; ``n_gpu_layers`` -1 offloads all that
     the build can, 0 none; ``n_threads`` 0 lets the engine choose; ``use_extra_bufts`` False
@@ -47,6 +52,8 @@ class ModelSpec:
     n_gpu_layers: int = -1
     n_threads: int = 0
     use_extra_bufts: bool = True
+    embedding: bool = False
+    """The model is loaded for ``embed`` and for nothing else."""
 
 
 # ----------------------------------------------------------------------------- requests
@@ -134,6 +141,46 @@ class Totals(Request):
     after_settling: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Work(Request):
+    """Base of what is computed beside the chat, in a context of its own. It gives way: a
+    ``Generate`` that arrives meanwhile ends it with ``Failed("preempted")``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score(Work):
+    """How likely is each of ``choices`` as the continuation of a reply, without thinking, to
+    ``messages`` that has begun with ``prefix``?"""
+
+    kind = "score"
+    messages: tuple[Message, ...]
+    choices: tuple[str, ...]
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Complete(Work):
+    """Continue a reply, without thinking, to ``messages`` that has begun with ``prefix``, until
+    the model ends it, one of ``stop`` appears, or ``max_tokens`` are made. ``schema`` is the JSON
+    schema of what follows the prefix."""
+
+    kind = "complete"
+    messages: tuple[Message, ...]
+    max_tokens: int
+    sampling: Sampling
+    prefix: str = ""
+    stop: tuple[str, ...] = ()
+    schema: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Embed(Work):
+    """Turn each of ``texts`` into a vector."""
+
+    kind = "embed"
+    texts: tuple[str, ...]
+
+
 # ----------------------------------------------------------------------------- events
 
 
@@ -188,6 +235,8 @@ class Loaded(Event):
     n_threads: int
     system_info: str
     kv_bytes_per_token: int = 0
+    n_embd: int = 0
+    """The width of its embeddings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,13 +319,51 @@ class Warmed(Event):
 
 @dataclass(frozen=True, slots=True)
 class TotalsReport(Event):
-    """Counters since the load: prompt tokens ``prefilled`` (background work included), tokens
-    ``decoded`` one by one, and what is in the chat's KV cache now."""
+    """Counters since the load: prompt tokens ``prefilled`` for the chat (settling and warming
+    included), tokens ``decoded`` one by one, what is in the chat's KV cache now, and all tokens
+    evaluated by ``Work``."""
 
     kind = "totals"
     prefilled: int
     decoded: int
     cached: int
+    worked: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Scored(Event):
+    """Per choice the sum of the natural logarithms of its tokens' probabilities, and how many
+    tokens it has. Of the prompt's tokens ``cached`` were there; ``evaluated`` counts all that were
+    computed."""
+
+    kind = "scored"
+    sums: tuple[float, ...]
+    counts: tuple[int, ...]
+    cached: int
+    evaluated: int
+
+
+@dataclass(frozen=True, slots=True)
+class Completed(Event):
+    """``text`` is what follows the prefix, without the stop string; ``is_whole`` unless a bound
+    cut it. Figures as in ``Scored``."""
+
+    kind = "completed"
+    text: str
+    is_whole: bool
+    cached: int
+    evaluated: int
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded(Event):
+    """Per text its vector, of length 1: ``data`` is their 32-bit floats, little-endian, in base64;
+    ``width`` is how many each has."""
+
+    kind = "embedded"
+    data: str
+    width: int
+    evaluated: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,62 +376,3 @@ class Failed(Event):
     why: str = ""
     next_step: str = ""
     details: dict[str, int] = field(default_factory=dict)
-
-
-# ----------------------------------------------------------------------------- the wire
-
-
-def _kinds(base: type[Request] | type[Event]) -> dict[str, type]:
-    return {cls.kind: cls for cls in base.__subclasses__()}
-
-
-def encode(message: Request | Event) -> bytes:
-    """One line of JSON, newline included. Lone surrogates, which no model could be told, become
-    question marks."""
-    body = {"kind": message.kind, **asdict(message)}
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "replace") + b"\n"
-
-
-def decode_request(line: bytes) -> Request:
-    """The inverse of ``encode`` for requests; ``ValueError`` on anything else."""
-    return _decode(line, _kinds(Request))  # type: ignore[return-value]
-
-
-def decode_event(line: bytes) -> Event:
-    """The inverse of ``encode`` for events; ``ValueError`` on anything else."""
-    return _decode(line, _kinds(Event))  # type: ignore[return-value]
-
-
-def _decode(line: bytes, kinds: dict[str, type]) -> object:
-    body = json.loads(line)
-    cls = kinds.get(body.pop("kind", ""))
-    if cls is None:
-        raise ValueError("unknown message kind")
-    return _build(cls, body)
-
-
-@cache
-def _hints(cls: type) -> dict[str, Any]:
-    return get_type_hints(cls)
-
-
-def _build(cls: type, body: dict[str, Any]) -> Any:
-    hints = _hints(cls)
-    return cls(
-        **{f.name: _value(hints[f.name], body[f.name]) for f in fields(cls) if f.name in body}
-    )
-
-
-def _value(hint: Any, raw: Any) -> Any:
-    if get_origin(hint) in (Union, UnionType):
-        if raw is None:
-            return None
-        hint = next(arg for arg in get_args(hint) if arg is not NoneType)
-    if get_origin(hint) is tuple:
-        return tuple(_value(get_args(hint)[0], item) for item in raw)
-    if is_dataclass(hint) and isinstance(hint, type):
-        return _build(hint, raw)
-    if isinstance(hint, type) and issubclass(hint, StrEnum):
-        return hint(raw)
-    return raw

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from tsubasa_cli.engine.inbox import Inbox
 from tsubasa_cli.engine.native import NativeModel
+from tsubasa_cli.engine.native_context import NativeContext
 from tsubasa_cli.engine.prompt import PromptMaker
 from tsubasa_cli.engine.protocol import (
     Done,
@@ -54,6 +55,11 @@ class Machine:
     between: Callable[[], None]
     """Called between slices and tokens, for requests that need not wait."""
 
+    @property
+    def context(self) -> NativeContext:
+        """The chat's own."""
+        return self.window.context
+
 
 class PieceDecoder:
     """Bytes of tokens to text: characters may span tokens, invalid bytes become U+FFFD."""
@@ -81,7 +87,7 @@ class Reply:
         self._machine = machine
         self._request = request
         self._prompt = machine.maker.generation(request.messages, request.thinking)
-        available = machine.model.n_ctx - RESERVE
+        available = machine.context.n_ctx - RESERVE
         if len(self._prompt) > available:
             raise PromptTooLongError(len(self._prompt), available)
         opened = machine.maker.opens_thinking(request.messages, request.thinking)
@@ -139,7 +145,7 @@ class Reply:
 
     def _sample(self) -> StopReason:
         window, limit = self._machine.window, self._request.max_tokens
-        sampler = Sampler(self._machine.model, self._request.sampling)
+        sampler = Sampler(self._machine.context, self._request.sampling)
         try:
             while not self._cancelled:
                 token = sampler.next_token()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import llama_cpp.llama_cpp as llama
 
+from tsubasa_cli.engine.grammar import Grammar
 from tsubasa_cli.engine.native import NativeModel
+from tsubasa_cli.engine.native_context import NativeContext
 from tsubasa_cli.engine.protocol import Sampling
 
 PENALTY_WINDOW = 256
@@ -15,20 +17,27 @@ RANDOM_SEED = 0xFFFFFFFF
 
 
 class Sampler:
-    """One reply's chain; free it with ``close``."""
+    """One reply's chain; free it with ``close``, which frees ``grammar`` too."""
 
-    def __init__(self, model: NativeModel, sampling: Sampling) -> None:
-        self._model = model
+    def __init__(
+        self, context: NativeContext, sampling: Sampling, grammar: Grammar | None = None
+    ) -> None:
+        self._context = context
+        self._grammar = grammar
         self._chain = llama.llama_sampler_chain_init(llama.llama_sampler_chain_default_params())
-        for link in _links(model, sampling):
+        for link in _links(context.model, sampling):
             llama.llama_sampler_chain_add(self._chain, link)
 
     def next_token(self) -> int:
         """Sample (and account for) a token from the logits evaluated last."""
-        return int(llama.llama_sampler_sample(self._chain, self._model.context, -1))
+        if self._grammar is None:
+            return self._context.sample(self._chain)
+        return self._grammar.sample(self._chain, self._context.logits())
 
     def close(self) -> None:
         llama.llama_sampler_free(self._chain)
+        if self._grammar is not None:
+            self._grammar.close()
 
 
 def _links(model: NativeModel, sampling: Sampling) -> list[object]:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from tsubasa_cli.engine.native import NativeModel
+from tsubasa_cli.engine.native_context import NativeContext
 
 MAGIC = b"TSUBASA-KV-1"
 LENGTH_BYTES = 8
@@ -32,18 +32,19 @@ class StateOwner:
     library: str
 
     @classmethod
-    def of(cls, model: NativeModel, library: str) -> StateOwner:
-        stat = model.path.stat()
-        return cls(model.path.name, stat.st_size, stat.st_mtime_ns, model.n_ctx, library)
+    def of(cls, context: NativeContext, library: str) -> StateOwner:
+        path = context.model.path
+        stat = path.stat()
+        return cls(path.name, stat.st_size, stat.st_mtime_ns, context.n_ctx, library)
 
 
-def save_state(model: NativeModel, owner: StateOwner, tokens: Sequence[int], path: Path) -> int:
+def save_state(context: NativeContext, owner: StateOwner, tokens: Sequence[int], path: Path) -> int:
     """Write atomically, mode 0600; the bytes on disk. ``OSError`` when it cannot be written."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         os.close(os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
-        if not model.write_state(temporary, tokens):
+        if not context.write_state(temporary, tokens):
             raise OSError("llama.cpp could not write the KV state")
         _seal(temporary, owner)
         temporary.replace(path)
@@ -52,14 +53,14 @@ def save_state(model: NativeModel, owner: StateOwner, tokens: Sequence[int], pat
     return path.stat().st_size
 
 
-def load_state(model: NativeModel, owner: StateOwner, path: Path) -> list[int]:
+def load_state(context: NativeContext, owner: StateOwner, path: Path) -> list[int]:
     """The tokens that are in the cache afterwards; none when the file does not fit. The cache
     must be empty before, and is when nothing was read."""
     if not _is_sealed_by(path, owner):
         return []
-    tokens = model.read_state(path)
+    tokens = context.read_state(path)
     if not tokens:
-        model.clear()
+        context.clear()
         return []
     return tokens
 

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tsubasa_cli.engine.native import SLICE, NativeModel
+from tsubasa_cli.engine.native_context import SLICE, NativeContext
 
 
 class Window:
-    """Sequence 0 of a model's context, and the counters of ``protocol.TotalsReport``."""
+    """One sequence of a context, and the counters of ``protocol.TotalsReport``."""
 
-    def __init__(self, model: NativeModel) -> None:
-        self._model = model
+    def __init__(self, context: NativeContext, sequence: int = 0) -> None:
+        self.context = context
+        self._sequence = sequence
         self.tokens: list[int] = []
         self.prefilled = 0
         self.decoded = 0
@@ -27,14 +28,14 @@ class Window:
     @property
     def room(self) -> int:
         """Positions left."""
-        return self._model.n_ctx - len(self.tokens)
+        return self.context.n_ctx - len(self.tokens)
 
     def keep_prefix(self, target: Sequence[int]) -> int:
         """Drop what does not begin ``target``; how many of its tokens are cached afterwards.
         Architectures that cannot drop a part (recurrent state) start from nothing."""
         common = common_prefix(self.tokens, target)
         if common < len(self.tokens):
-            if self._model.drop_from(common):
+            if self.context.drop_from(common, self._sequence):
                 del self.tokens[common:]
             else:
                 self.clear()
@@ -46,18 +47,28 @@ class Window:
         start = len(self.tokens)
         part = target[start : start + SLICE]
         is_last = start + len(part) == len(target)
-        self._model.decode(part, start, with_logits and is_last)
+        self.context.decode(part, start, int(with_logits and is_last), self._sequence)
         self.tokens.extend(part)
         self.prefilled += len(part)
 
     def decode(self, token: int) -> None:
         """Evaluate one sampled token."""
-        self._model.decode((token,), len(self.tokens), True)
+        self.context.decode((token,), len(self.tokens), 1, self._sequence)
         self.tokens.append(token)
         self.decoded += 1
 
+    def append(self, tokens: Sequence[int]) -> None:
+        """Evaluate ``tokens`` behind what is there, with logits of each."""
+        self.context.decode(tokens, len(self.tokens), len(tokens), self._sequence)
+        self.tokens.extend(tokens)
+        self.prefilled += len(tokens)
+
     def clear(self) -> None:
-        self._model.clear()
+        """Forget this sequence."""
+        if self.context.shape.sequences == 1:
+            self.context.clear()
+        else:
+            self.context.drop_from(0, self._sequence)
         self.tokens.clear()
 
 
