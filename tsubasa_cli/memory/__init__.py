@@ -1,0 +1,1 @@
+"""What is known about the user: extract, evolve, store, index, recall, erase."""
