@@ -1,0 +1,122 @@
+"""Files of the program's own that hold copies of what was said: backups, exports, logs, and
+databases that were moved aside. They are searched for words, and dropped whole.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+from tsubasa_cli.errors import StorageError
+from tsubasa_cli.memory.tombstones import SHORTEST_QUOTE
+from tsubasa_cli.storage.paths import Paths
+
+CHUNK_BYTES = 4 * 1024 * 1024
+OVERLAP_BYTES = 64 * 1024
+"""More than any sentence and any of its encodings take."""
+
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|[nrtbf\"\\/])")
+_DATABASE = b"SQLite format 3\x00"
+
+Search = Callable[[str], bool]
+"""Whether a text holds what is sought."""
+
+
+def copies(paths: Paths) -> list[Path]:
+    """The files that may hold copies of the user's words, but for the database and its index."""
+    folders = (paths.backups, paths.exports, paths.logs)
+    found = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+    found += paths.data.glob(f"{paths.database.name}.damaged-*")
+    found += paths.data.glob(f".{paths.database.name}*.tmp")
+    return sorted(found)
+
+
+def kv_files(paths: Paths, session_ids: Iterable[str]) -> list[Path]:
+    """The saved model states of these sessions, unfinished ones too."""
+    patterns = ("{}.kv*", ".{}.kv.*")
+    found = {
+        file
+        for session_id in session_ids
+        for pattern in patterns
+        for file in paths.kv_states.glob(pattern.format(session_id))
+    }
+    return sorted(found)
+
+
+def holding(files: Iterable[Path], is_in: Search) -> list[Path]:
+    """Those of ``files`` that hold what is sought, with the files that belong to them."""
+    found = {file for file in files if _holds(file, is_in)}
+    companions = {
+        file.with_name(file.name.removesuffix(suffix) + other)
+        for file in found
+        for suffix in ("-wal", "-shm", "")
+        if file.name.endswith(suffix)
+        for other in ("", "-wal", "-shm")
+    }
+    return sorted(file for file in found | companions if file.exists())
+
+
+def remove(files: Iterable[Path]) -> None:
+    """Delete the files; ``StorageError`` when one cannot be."""
+    for file in files:
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(
+                f"Cannot remove {file}, which holds words that are to be erased.",
+                why=error.strerror or str(error),
+                next_step="Make the folder writable, then erase again.",
+            ) from error
+
+
+def _holds(file: Path, is_in: Search) -> bool:
+    try:
+        return any(is_in(text) for text in _texts(file)) or _is_in_rows(file, is_in)
+    except OSError as error:
+        raise StorageError(
+            f"Cannot read {file}, which may hold words that are to be erased.",
+            why=error.strerror or str(error),
+            next_step="Make it readable or remove it, then erase again.",
+        ) from error
+
+
+def _texts(file: Path) -> Iterator[str]:
+    """The file as text, in overlapping stretches; escapes as JSON writes them are undone."""
+    rest = b""
+    with file.open("rb") as stream:
+        while chunk := stream.read(CHUNK_BYTES):
+            text = (rest + chunk).decode("utf-8", "replace")
+            yield text
+            if "\\" in text:
+                yield _ESCAPE.sub(_unescaped, text)
+            rest = chunk[-OVERLAP_BYTES:]
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    return chr(int(match[1], 16)) if match[1] else " "
+
+
+def _is_in_rows(file: Path, is_in: Search) -> bool:
+    """Look into each row of a database: long texts do not lie in one piece in the file."""
+    with file.open("rb") as stream:
+        if stream.read(len(_DATABASE)) != _DATABASE:
+            return False
+    try:
+        with closing(sqlite3.connect(f"{file.as_uri()}?immutable=1", uri=True)) as connection:
+            connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+            return any(is_in(text) for text in _cells(connection))
+    except sqlite3.Error:
+        return False
+
+
+def _cells(connection: sqlite3.Connection) -> Iterator[str]:
+    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    for (name,) in tables:
+        quoted = str(name).replace('"', '""')
+        for row in connection.execute(f'SELECT * FROM "{quoted}"'):
+            for cell in row:
+                if isinstance(cell, str) and len(cell.encode()) >= SHORTEST_QUOTE:
+                    yield _ESCAPE.sub(_unescaped, cell) if "\\" in cell else cell

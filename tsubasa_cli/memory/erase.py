@@ -1,0 +1,173 @@
+"""Erasing for good: the words of a memory leave every place they have spread to.
+
+First the files that hold copies go, then one transaction redacts the database, then what it had
+written before is swept out of the indexes, the free pages and the WAL. A program that dies on the
+way is taken up by ``finish_erasure``. Only ids and the order of events are left; keyed digests
+keep the words from being learned again.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tsubasa_cli.errors import StorageError
+from tsubasa_cli.memory import copies, tombstones
+from tsubasa_cli.memory.erasure import Place, PlaceKind, Survey, survey
+from tsubasa_cli.storage.connection import lock_of
+from tsubasa_cli.storage.database import transaction
+from tsubasa_cli.storage.locks import living_writers
+from tsubasa_cli.storage.paths import Paths
+
+UNFINISHED = "unfinished_erasure"
+
+ForgetIndex = Callable[[Collection[str], Collection[int]], object]
+"""Makes the search index let go of these observations and turns, down to the last byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErasePlan:
+    """All that would go. ``memory_ids`` are the memories asked for and those that say the same."""
+
+    memory_ids: tuple[str, ...]
+    places: tuple[Place, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """What went, and the sessions whose saved words changed: what is held of them in memory (an
+    open chat, a model's state) is to be dropped as well. ``left`` are files that still hold some
+    of it, which should be none."""
+
+    memory_ids: tuple[str, ...]
+    session_ids: tuple[str, ...]
+    places: tuple[Place, ...]
+    left: tuple[Path, ...] = ()
+
+
+def plan_erase(
+    connection: sqlite3.Connection, paths: Paths, memory_ids: Iterable[str], owner: str = ""
+) -> ErasePlan:
+    """Find every place where the memories live; nothing is changed.
+
+    ``owner`` is the user's name, which gives nothing away. Raises ``NotFoundError`` for unknown
+    memories, ``InputError`` for one that is erased already.
+    """
+    with lock_of(connection):
+        found = survey(connection, memory_ids, owner)
+    files = _file_places(paths, found)
+    index = Place(PlaceKind.INDEX, str(paths.index), "")
+    return ErasePlan(found.memory_ids, (*found.places, *files, index))
+
+
+def erase(
+    connection: sqlite3.Connection,
+    paths: Paths,
+    plan: ErasePlan,
+    *,
+    forget_index: ForgetIndex,
+    owner: str = "",
+    writer: str = "",
+) -> Erasure:
+    """Carry the plan out, on what there is now. ``writer`` is the caller's own writer lock.
+
+    Raises ``StorageError`` when another Tsubasa is open (it would write the words back), when a
+    file cannot be removed, or when words are left in the database file; doing it again helps.
+    """
+    _require_alone(paths, writer)
+    with lock_of(connection):
+        finish_erasure(connection, paths, forget_index)
+        files = _file_places(paths, survey(connection, plan.memory_ids, owner))
+        copies.remove(Path(place.where) for place in files)
+        with transaction(connection):
+            found = survey(connection, plan.memory_ids, owner)
+            tombstones.bury(connection, found.words)
+            for change in found.changes:
+                change(connection)
+            _note_unfinished(connection, found)
+        finish_erasure(connection, paths, forget_index)
+    return Erasure(
+        memory_ids=found.memory_ids,
+        session_ids=found.session_ids,
+        places=(*found.places, *files),
+        left=tuple(remains(paths, found)),
+    )
+
+
+def finish_erasure(connection: sqlite3.Connection, paths: Paths, forget_index: ForgetIndex) -> bool:
+    """Do what an erasure that was cut short has left to do; whether there was any.
+
+    Raises ``StorageError`` when the database file cannot be swept now; it stays to be done.
+    """
+    with lock_of(connection):
+        row = connection.execute("SELECT value FROM facts WHERE key = ?", (UNFINISHED,)).fetchone()
+        if row is None:
+            return False
+        rest = json.loads(row["value"])
+        copies.remove(copies.kv_files(paths, rest["sessions"]))
+        forget_index(rest["memories"], rest["turns"])
+        _sweep(connection)
+        connection.execute("DELETE FROM facts WHERE key = ?", (UNFINISHED,))
+    return True
+
+
+def remains(paths: Paths, found: Survey) -> list[Path]:
+    """The files under the data folder, models aside, that still hold words of the erased."""
+    files = [file for file in paths.data.rglob("*") if file.is_file()]
+    mine = [file for file in files if paths.models not in file.parents]
+    return copies.holding(mine, found.telltale.tells)
+
+
+def _file_places(paths: Paths, found: Survey) -> list[Place]:
+    states = [
+        Place(PlaceKind.KV_STATE, str(file), "")
+        for file in copies.kv_files(paths, found.session_ids)
+    ]
+    kinds = {paths.backups: PlaceKind.BACKUP, paths.exports: PlaceKind.EXPORT}
+    held = copies.holding(copies.copies(paths), found.telltale.tells)
+    return states + [
+        Place(
+            next((kinds[folder] for folder in kinds if folder in file.parents), PlaceKind.COPY),
+            str(file),
+            "",
+        )
+        for file in held
+    ]
+
+
+def _require_alone(paths: Paths, writer: str) -> None:
+    if {*living_writers(paths.locks)} - {writer}:
+        raise StorageError(
+            "Another Tsubasa is open.",
+            why="It may hold the words in its window and write them back.",
+            next_step="Close the other one, then erase again.",
+        )
+
+
+def _note_unfinished(connection: sqlite3.Connection, found: Survey) -> None:
+    rest = {
+        "memories": found.memory_ids,
+        "turns": found.turn_ids,
+        "sessions": found.session_ids,
+    }
+    connection.execute(
+        "INSERT OR REPLACE INTO facts (key, value) VALUES (?, ?)", (UNFINISHED, json.dumps(rest))
+    )
+
+
+def _sweep(connection: sqlite3.Connection) -> None:
+    """Rebuild what was derived and leave no free page and no WAL frame with old words in it.
+
+    FTS5 of SQLite before 3.42 keeps deleted words in its segments until they are rebuilt.
+    """
+    connection.execute("INSERT INTO turns_fts (turns_fts) VALUES ('rebuild')")
+    connection.execute("VACUUM")
+    if connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+        raise StorageError(
+            "The memory is erased, but its words may still be in the database file.",
+            why="Another Tsubasa is reading the database.",
+            next_step="Close the other one; the rest is done at the next start.",
+        )
