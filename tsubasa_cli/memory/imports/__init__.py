@@ -1,0 +1,1 @@
+"""A life that was written elsewhere, taken in with its real dates."""
