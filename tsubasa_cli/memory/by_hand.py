@@ -1,0 +1,273 @@
+"""What the user does to memories by hand: noting, correcting, pinning, hiding, bringing back.
+
+Every verb is one batch of the log, so one ``undo`` takes it back. What is written or corrected by
+hand is ``USER_EDITED``, and no machine changes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from datetime import date
+from typing import TYPE_CHECKING
+
+from tsubasa_cli.errors import InputError
+from tsubasa_cli.memory.log import MemoryLog, new_id
+from tsubasa_cli.memory.values import (
+    Actor,
+    Change,
+    Evidence,
+    Kind,
+    Observation,
+    Op,
+    Origin,
+    Status,
+)
+from tsubasa_cli.storage.values import Instant
+
+if TYPE_CHECKING:
+    from tsubasa_cli.memory.dates.values import DateSpan
+
+LONGEST_STATEMENT = 1_000
+"""In characters: a memory is one sentence, and has to fit into a question's context."""
+
+
+def note(
+    log: MemoryLog,
+    statement: str,
+    *,
+    kind: Kind | None = None,
+    tags: Collection[str] = (),
+    day: str = "",
+    owner: str = "",
+) -> Observation:
+    """Remember ``statement``, true since or happened on ``day`` ("2024-05-03", "last Monday").
+
+    Said in the first person it is told of ``owner`` (empty: "the user"), as all memories are; the
+    words themselves are kept as evidence. What held the place of a single-valued attribute is
+    superseded. Raises ``InputError`` when it is empty, too long, known already, or erased before.
+    """
+    from tsubasa_cli.memory.facts import kind_of
+
+    now = Instant.now()
+    words = as_statement(statement)
+    told = _told(words, owner)
+    _require_unknown(log, told)
+    noted = Observation(
+        id=new_id(),
+        statement=told,
+        recorded_at=now,
+        kind=kind or kind_of(words),
+        evidence=(Evidence(None, words),),
+        origin=Origin.USER_EDITED,
+        tags=tuple(dict.fromkeys(tag.strip() for tag in tags if tag.strip())),
+    )
+    noted = _read_anew(_dated(noted, day, now) if day else noted)
+    added, *closed = _in_place(log, noted)
+    batch = _commit(log, [added])
+    if closed:
+        log.commit(closed, actor=Actor.USER, batch_id=batch)
+    return log.get(noted.id)
+
+
+def correct(log: MemoryLog, reference: str, statement: str, owner: str = "") -> Observation:
+    """Give a memory other words; it keeps its dates and where it was said.
+
+    Raises ``NotFoundError`` or ``InputError``.
+    """
+    before = log.get(reference)
+    _require_not_erased(before)
+    told = _told(as_statement(statement), owner)
+    if told == before.statement:
+        return before
+    after = _read_anew(replace(before, statement=told, origin=Origin.USER_EDITED))
+    if any(other.id != before.id for other in log.by_slot(after.subject, after.slot)):
+        after = replace(after, slot="")
+    _commit(log, [Change(Op.EDIT, after, "corrected by hand")], before)
+    return log.get(before.id)
+
+
+def pin(log: MemoryLog, references: Sequence[str]) -> list[Observation]:
+    """Have memories go with every question, and no machine change them; those that changed."""
+    return _each(log, references, _pinned)
+
+
+def unpin(log: MemoryLog, references: Sequence[str]) -> list[Observation]:
+    """Undo ``pin``; those that changed."""
+    return _each(log, references, _unpinned)
+
+
+def forget(log: MemoryLog, references: Sequence[str]) -> list[Observation]:
+    """Hide memories: they are kept and can be restored, and are not recalled; those that changed.
+    Of a quarantined one it means no."""
+    return _each(log, references, _forgotten)
+
+
+def restore(log: MemoryLog, references: Sequence[str]) -> list[Observation]:
+    """Bring forgotten memories back as they were, and let quarantined ones be recalled; those that
+    changed."""
+    return _each(log, references, lambda before: _restored(log, before))
+
+
+def as_statement(text: str) -> str:
+    """``text`` as one line; ``InputError`` when nothing or too much is left."""
+    words = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if not words:
+        raise InputError(
+            "There is nothing to remember.",
+            next_step='Give a sentence: tsubasa memory add "I am allergic to nuts."',
+        )
+    if len(words) > LONGEST_STATEMENT:
+        raise InputError(
+            f"A memory is one sentence; this has {len(words):,} characters.",
+            why=f"At most {LONGEST_STATEMENT:,} fit.",
+            next_step="Split it into several memories.",
+        )
+    return words
+
+
+def span_of(text: str, now: Instant) -> DateSpan:
+    """The days that ``text`` names, seen from ``now``; ``InputError`` when it names none."""
+    from tsubasa_cli.memory.dates import resolve
+    from tsubasa_cli.memory.language import language_of
+
+    span = resolve(text.strip(), now, language_of(text))
+    if span is None:
+        raise InputError(
+            f"{text!r} is no date.",
+            next_step='Write it as 2024-05-03, 2024-05 or "3 May 2024".',
+        )
+    return span
+
+
+def day_of(text: str, now: Instant) -> date:
+    """The last day of what ``text`` names; ``InputError`` when it names none."""
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        return span_of(text, now).end
+
+
+Step = Callable[[Observation], Change | None]
+
+
+def _each(log: MemoryLog, references: Sequence[str], step: Step) -> list[Observation]:
+    found = {before.id: before for before in map(log.get, references)}
+    for before in found.values():
+        _require_not_erased(before)
+    changes = [change for change in map(step, found.values()) if change]
+    if changes:
+        _commit(log, changes, *(found[change.after.id] for change in changes))
+    return [log.get(change.after.id) for change in changes]
+
+
+def _pinned(before: Observation) -> Change | None:
+    return None if before.pinned else Change(Op.PIN, replace(before, pinned=True))
+
+
+def _unpinned(before: Observation) -> Change | None:
+    return Change(Op.UNPIN, replace(before, pinned=False)) if before.pinned else None
+
+
+def _forgotten(before: Observation) -> Change | None:
+    if before.status is Status.FORGOTTEN:
+        return None
+    op = Op.REJECT if before.status is Status.QUARANTINED else Op.FORGET
+    return Change(op, replace(before, status=Status.FORGOTTEN))
+
+
+def _restored(log: MemoryLog, before: Observation) -> Change | None:
+    if before.status is Status.QUARANTINED:
+        return Change(Op.APPROVE, replace(before, status=Status.ACTIVE))
+    if before.status is not Status.FORGOTTEN:
+        return None
+    images = (event.after for event in reversed(log.history(before.id)))
+    earlier = (image.status for image in images if image.status is not Status.FORGOTTEN)
+    return Change(Op.RESTORE, replace(before, status=next(earlier, Status.ACTIVE)))
+
+
+def _commit(log: MemoryLog, changes: Sequence[Change], *before: Observation) -> str:
+    """Write one batch; its name."""
+    expect = {observation.id: observation.version for observation in before}
+    events = log.commit(changes, actor=Actor.USER, expect=expect)
+    if not events:
+        raise InputError(
+            "This was erased before, so it is not remembered.",
+            why="What is erased does not come back by itself.",
+            next_step="Only a file of memories that holds it brings it back: "
+            "tsubasa memory import FILE.jsonl",
+        )
+    return events[0].batch_id
+
+
+def _read_anew(observation: Observation) -> Observation:
+    """``observation`` with what its words tell: whom it is about, which slot, which language."""
+    from tsubasa_cli.memory.language import language_of
+    from tsubasa_cli.memory.slots import slot_of
+    from tsubasa_cli.memory.subjects import subject_of
+
+    subject = subject_of(observation.statement)
+    return replace(
+        observation,
+        subject=subject,
+        slot=slot_of(observation.statement, subject, observation.kind),
+        language=language_of(observation.statement),
+    )
+
+
+def _told(words: str, owner: str) -> str:
+    """``words`` in the third person; as they are where grammar is not sure."""
+    from tsubasa_cli.memory.language import language_of
+    from tsubasa_cli.memory.third_person import told
+
+    return told(words, language_of(words), owner) or words
+
+
+def _in_place(log: MemoryLog, noted: Observation) -> list[Change]:
+    """``noted``, then what it replaces: the user's own word goes before all others."""
+    from tsubasa_cli.memory.outcomes import day_of, is_older
+
+    taken = log.by_slot(noted.subject, noted.slot)
+    later = [old for old in taken if is_older(noted, old)]
+    if later:
+        ended = min(map(day_of, later))
+        past = replace(noted, status=Status.SUPERSEDED, valid_to=ended)
+        return [Change(Op.ADD, past, "noted by hand, of an earlier time")]
+    ended = day_of(noted)
+    closed = [
+        replace(old, status=Status.SUPERSEDED, valid_to=old.valid_to or ended) for old in taken
+    ]
+    after = replace(noted, supersedes=tuple(old.id for old in taken))
+    return [
+        Change(Op.ADD, after, "noted by hand"),
+        *(Change(Op.SUPERSEDE, old, "replaced by hand") for old in closed),
+    ]
+
+
+def _dated(observation: Observation, day: str, now: Instant) -> Observation:
+    span = span_of(day, now)
+    is_lasting = observation.kind not in (Kind.EVENT, Kind.PLAN)
+    return replace(
+        observation,
+        event_from=span.start,
+        event_to=span.end,
+        precision=span.precision,
+        time_expr=day.strip(),
+        valid_from=span.start if is_lasting else None,
+    )
+
+
+def _require_unknown(log: MemoryLog, statement: str) -> None:
+    for known in log.stating(statement)[:1]:
+        raise InputError(
+            f"This is known already, as {known.id}.",
+            next_step=f"See it with: tsubasa memory show {known.id}",
+        )
+
+
+def _require_not_erased(observation: Observation) -> None:
+    if observation.status is Status.ERASED:
+        raise InputError(
+            f"Memory {observation.id} was erased for good.",
+            next_step="Nothing of it is left to change.",
+        )
