@@ -18,7 +18,9 @@ from tsubasa_cli.conversation.events import (
     Compacted,
     Compacting,
     EngineRestarted,
+    NotRecalled,
     Phase,
+    Recalling,
     ReplyEnded,
     ReplyFailed,
     Titled,
@@ -26,6 +28,7 @@ from tsubasa_cli.conversation.events import (
 )
 from tsubasa_cli.conversation.journal import ReplyJournal
 from tsubasa_cli.conversation.packing import after, applicable, pack, prompt_text
+from tsubasa_cli.conversation.recollection import Recollection
 from tsubasa_cli.conversation.titles import suggest_title
 from tsubasa_cli.engine.client import Engine
 from tsubasa_cli.engine.errors import EngineDied
@@ -56,7 +59,8 @@ _ENDINGS = {
 @dataclass(frozen=True, slots=True)
 class Manner:
     """How a reply is to be made: everything that settings, session and command line decided.
-    ``compact_at`` is a share of the window; ``max_tokens`` None means what is left of it."""
+    ``compact_at`` is a share of the window; ``max_tokens`` None means what is left of it;
+    without ``recollection`` nothing is recalled."""
 
     system_prompt: str
     model: str | None
@@ -65,6 +69,7 @@ class Manner:
     max_tokens: int | None
     compact_at: float
     name_session: bool
+    recollection: Recollection | None = None
 
 
 class Answering:
@@ -120,6 +125,8 @@ class Answering:
         self._engine = engine
         await self._host.focus(self._reply.session_id)
         turns = await self._path(self._reply.parent_id)
+        async for event in self._recall(engine, turns):
+            yield event
         async for event in self._make_room(engine, turns):
             yield event
         if self._stopped.is_set():
@@ -174,6 +181,23 @@ class Answering:
                         yield event
                     case Done():
                         yield ReplyEnded(await self._finish(event))
+
+    async def _recall(
+        self, engine: Engine, turns: Sequence[Turn]
+    ) -> AsyncGenerator[ChatEvent, None]:
+        """Let what is known go with the question. Trouble with the memory costs the memories,
+        never the answer."""
+        if self._manner.recollection is None or self._stopped.is_set():
+            return
+        room = room_for_prompt(engine) - await self._size(engine, await self._pack(turns))
+        in_window = list(after(turns, await self._summary(turns)))
+        try:
+            count = await self._manner.recollection.recall(engine, in_window, room)
+        except (StorageError, InputError) as error:
+            yield NotRecalled(error.what, error.why, error.next_step)
+            return
+        if count:
+            yield Recalling(count)
 
     async def _make_room(
         self, engine: Engine, turns: Sequence[Turn]
@@ -283,7 +307,10 @@ class Answering:
         return (await engine.count(messages, self._thinking(engine))).prompt
 
     async def _pack(self, turns: Sequence[Turn]) -> tuple[Message, ...]:
-        return pack(self._manner.system_prompt, turns, await self._summary(turns))
+        blocks = None
+        if self._manner.recollection is not None:
+            blocks = await self._manner.recollection.blocks(self._reply.session_id)
+        return pack(self._manner.system_prompt, turns, await self._summary(turns), blocks)
 
     async def _summary(self, turns: Sequence[Turn]) -> Summary | None:
         kept = await asyncio.to_thread(self._store.summaries, self._reply.session_id)

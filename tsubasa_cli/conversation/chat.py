@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from tsubasa_cli.conversation.answering import (
     Answering,
@@ -20,25 +21,41 @@ from tsubasa_cli.conversation.answering import (
 )
 from tsubasa_cli.conversation.compaction import SUMMARY_SHARE
 from tsubasa_cli.conversation.engine_host import SETTLE_SECONDS, EngineHost
-from tsubasa_cli.conversation.events import ChatEvent, Exchange, Overflow, Titled, WindowUse
+from tsubasa_cli.conversation.events import (
+    ChatEvent,
+    Exchange,
+    NotRecalled,
+    Obeyed,
+    Overflow,
+    Titled,
+    WindowUse,
+)
+from tsubasa_cli.conversation.obeying import asks_of_memory, obeyed
 from tsubasa_cli.conversation.packing import applicable, pack, thinking_switch, without_switch
+from tsubasa_cli.conversation.recollection import Recollection
+from tsubasa_cli.conversation.why import Reason, reasons_for
 from tsubasa_cli.engine.protocol import Message
-from tsubasa_cli.errors import InputError
+from tsubasa_cli.errors import ConflictError, InputError, StorageError
 from tsubasa_cli.storage.sessions import SessionStore
 from tsubasa_cli.storage.settings import Settings
 from tsubasa_cli.storage.values import Branch, Session, Summary, Turn, TurnStatus
+
+if TYPE_CHECKING:
+    from tsubasa_cli.memory.memory import Memory
 
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
     """What this run of the program asks for, above settings and session: sampling fields by
-    name, a thinking switch, a model, a system prompt, the longest reply in tokens."""
+    name, a thinking switch, a model, a system prompt, the longest reply in tokens, and whether
+    memory is read and written."""
 
     sampling: tuple[tuple[str, float | int], ...] = ()
     thinking: bool | None = None
     model: str | None = None
     system_prompt: str | None = None
     max_tokens: int | None = None
+    memory: bool | None = None
 
 
 class Chat:
@@ -52,8 +69,10 @@ class Chat:
         settings: Settings,
         session: Session,
         overrides: Overrides | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self.session = session
+        self._memory = memory
         self._store = store
         self._host = host
         self._settings = settings
@@ -87,8 +106,7 @@ class Chat:
         question, reply = await asyncio.to_thread(
             self._store.ask, self.session.id, text, self._host.model_name
         )
-        await self._refresh()
-        return Exchange(question, reply)
+        return await self._exchange(question, reply)
 
     async def edit(self, turn_id: int, text: str) -> Exchange:
         """Ask ``turn_id`` again in other words, as a branch of its own. ``InputError`` when there
@@ -102,6 +120,14 @@ class Chat:
         question, reply = await asyncio.to_thread(
             self._store.edit, turn_id, text, self._host.model_name
         )
+        return await self._exchange(question, reply)
+
+    async def _exchange(self, question: Turn, reply: Turn) -> Exchange:
+        """What this run of the program may not remember is marked so at once."""
+        if self._memory is not None and self.remembers:
+            asyncio.get_running_loop().run_in_executor(None, self._memory.warm_up)
+        elif self._memory is not None and self.session.memory:
+            await asyncio.to_thread(self._memory.log.skip, [question.id])
         await self._refresh()
         return Exchange(question, reply)
 
@@ -118,7 +144,10 @@ class Chat:
         await self._refresh()
 
     async def answer(self, reply: Turn) -> AsyncGenerator[ChatEvent, None]:
-        """Make the pending ``reply`` (see ``Answering.events``)."""
+        """Do what the question asks of the memory, then make the pending ``reply`` (see
+        ``Answering.events``)."""
+        if obeyed := await self._obeyed(reply):
+            yield obeyed
         self._answering = answering = Answering(self._store, self._host, reply, self._manner())
         try:
             async with aclosing(answering.events()) as events:
@@ -129,6 +158,25 @@ class Chat:
         finally:
             if self._answering is answering:
                 self._answering = None
+
+    async def _obeyed(self, reply: Turn) -> Obeyed | NotRecalled | None:
+        """A question is obeyed once, however often it is answered. Without memory, "don't save
+        this" is granted already and the rest cannot be."""
+        if self._memory is None or not self.remembers or reply.parent_id is None:
+            return None
+        path = await asyncio.to_thread(self._store.path, self.session.id, reply.parent_id)
+        if not asks_of_memory(path[-1].text) or self._memory.recalls.is_kept(path[-1].id):
+            return None
+        try:
+            return await asyncio.to_thread(obeyed, self._memory, path, self._settings.memory.owner)
+        except (StorageError, ConflictError) as error:
+            return NotRecalled(error.what, error.why, error.next_step)
+
+    async def why(self, reply: Turn) -> list[Reason]:
+        """The memories that went into ``reply``, in the order in which the model read them."""
+        if self._memory is None or reply.parent_id is None:
+            return []
+        return await asyncio.to_thread(reasons_for, self._memory, self._store, reply.parent_id)
 
     async def leave_unanswered(self, reply: Turn) -> Turn:
         """Commit the pending ``reply`` as stopped before a word of it was said."""
@@ -181,7 +229,9 @@ class Chat:
     async def _window(self) -> tuple[Message, ...]:
         turns = await self.turns()
         kept = await asyncio.to_thread(self._store.summaries, self.session.id)
-        return pack(self.system_prompt, turns, applicable(kept, turns))
+        recollection = self._recollection()
+        blocks = await recollection.blocks(self.session.id) if recollection else None
+        return pack(self.system_prompt, turns, applicable(kept, turns), blocks)
 
     # ------------------------------------------------------------------ choices
 
@@ -199,6 +249,13 @@ class Chat:
         return self._settings.chat.thinking
 
     @property
+    def remembers(self) -> bool:
+        """Whether memory is read and written in this conversation."""
+        if not self._settings.memory.enabled or self._overrides.memory is False:
+            return False
+        return self.session.memory
+
+    @property
     def system_prompt(self) -> str:
         """What the conversation begins with."""
         for choice in (self._overrides.system_prompt, self.session.system_prompt):
@@ -206,6 +263,11 @@ class Chat:
                 return choice
         persona = self._settings.personas.get(self.session.persona)
         return self._settings.chat.system_prompt if persona is None else persona
+
+    async def set_memory(self, on: bool) -> None:
+        """Let memory be read and written in this conversation, or neither."""
+        await self._saved()
+        self.session = await asyncio.to_thread(self._store.set_memory, self.session.id, on)
 
     async def rename(self, title: str) -> None:
         """Give the session a title that the program no longer changes."""
@@ -264,7 +326,13 @@ class Chat:
             max_tokens=self._overrides.max_tokens or chat.max_reply_tokens or None,
             compact_at=chat.compact_at,
             name_session=chat.auto_title and not self.session.title_is_users,
+            recollection=self._recollection(),
         )
+
+    def _recollection(self) -> Recollection | None:
+        if self._memory is None or not self.remembers:
+            return None
+        return Recollection(self._memory, self._settings.memory)
 
     async def _prepare(self, text: str) -> None:
         if not without_switch(text):
@@ -299,7 +367,8 @@ class Chat:
 
     async def _saved(self) -> None:
         if not self.session.id:
-            self.session = await asyncio.to_thread(self._store.create, self.session)
+            asked = replace(self.session, memory=self.remembers)
+            self.session = await asyncio.to_thread(self._store.create, asked)
 
     async def _refresh(self) -> None:
         self.session = await asyncio.to_thread(self._store.get, self.session.id)

@@ -68,6 +68,7 @@ class EngineHost:
         self._watchers: list[Watcher] = []
         self._stage = asyncio.Lock()
         self._on_stage: object = None
+        self._is_closed = False
 
     # ------------------------------------------------------------------ what is going on
 
@@ -113,6 +114,10 @@ class EngineHost:
         """The exact name of a model; ``NotFoundError`` when there is none such."""
         return self._shelf.get(name).name
 
+    def digest(self) -> str:
+        """The SHA-256 of the loaded model's file; the first time it reads the whole file."""
+        return self._shelf.digest(self.model_name)
+
     async def ready(self, name: str | None = None) -> Engine:
         """The engine with the model loaded: ``name``, or the one in service. A reply that is
         being made by another model is waited for.
@@ -138,6 +143,8 @@ class EngineHost:
             await self._stage.acquire()
             self._on_stage = performer
         try:
+            if self._is_closed:
+                raise EngineError("Tsubasa is closing.")
             return self._engine if self._is_running(model) else await self._load(model)
         except BaseException as error:
             self.leave_stage(performer)
@@ -250,7 +257,8 @@ class EngineHost:
     # ------------------------------------------------------------------ the end
 
     async def close(self) -> None:
-        """Stop the engine. Never hangs."""
+        """Stop the engine for good. Never hangs."""
+        self._is_closed = True
         await self._engine.close()
         self._enter(Phase.OFF)
 

@@ -74,6 +74,32 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Recalling:
+    """``count`` memories ride with the question (see ``memory.recalls``)."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotRecalled:
+    """The memory could not be read; the answer goes on without it."""
+
+    what: str
+    why: str = ""
+    next_step: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Obeyed:
+    """What the user asked of the memory is done: ``what`` says so in one sentence, ``batch_id`` is
+    what ``memory.log.undo`` takes back; empty when nothing changed."""
+
+    what: str
+    statements: tuple[str, ...] = ()
+    batch_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Compacting:
     """The window is nearly full: the oldest turns are being folded into a summary."""
 
@@ -125,6 +151,9 @@ ChatEvent = (
     | ThinkingDelta
     | TextDelta
     | Stats
+    | Obeyed
+    | Recalling
+    | NotRecalled
     | Compacting
     | Compacted
     | ReplyEnded

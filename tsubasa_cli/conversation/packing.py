@@ -2,16 +2,18 @@
 
 The window is: system prompt, then the history of the branch, then the newest question. History is
 append-only: a turn renders the same today and tomorrow, so the engine finds all of it in its KV
-cache. A summary stands for the oldest turns and rides at the front of the first message after
-them, because it is made of the user's words and so is data, not instruction.
+cache. What was recalled for a question rides in front of it, then and ever after. A summary stands
+for the oldest turns and rides at the front of the first message after them, because it is made of
+the user's words and so is data, not instruction.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tsubasa_cli.engine.protocol import Message
+from tsubasa_cli.memory.block import with_block
 from tsubasa_cli.storage.values import Role, Summary, Turn
 
 _SWITCH = r"/(no_?think|think)"
@@ -20,11 +22,15 @@ _AT_END = re.compile(rf"(?<!\S){_SWITCH}\s*$", re.IGNORECASE)
 
 
 def pack(
-    system_prompt: str, turns: Sequence[Turn], summary: Summary | None = None
+    system_prompt: str,
+    turns: Sequence[Turn],
+    summary: Summary | None = None,
+    blocks: Mapping[int, str] | None = None,
 ) -> tuple[Message, ...]:
     """Pack a branch. ``turns`` go from root to the newest; those that ``summary`` covers are
-    left out. Turns without words (a reply that never began) leave no trace, and neighbours with
-    the same role become one message, since many templates insist on alternation.
+    left out. ``blocks`` are what was recalled for the questions, by turn. Turns without words (a
+    reply that never began) leave no trace, and neighbours with the same role become one message,
+    since many templates insist on alternation.
     """
     messages: list[Message] = []
     if system_prompt.strip():
@@ -34,6 +40,7 @@ def pack(
         text = prompt_text(turn)
         if not text:
             continue
+        text = with_block((blocks or {}).get(turn.id, ""), text)
         if preface:
             text, preface = f"{preface}\n\n{text}", ""
         if messages and messages[-1].role == turn.role.value:

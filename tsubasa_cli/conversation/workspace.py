@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tsubasa_cli.conversation.chat import Chat, Overrides
+from tsubasa_cli.conversation.distilling import Distilling
 from tsubasa_cli.conversation.engine_host import EngineHost
+from tsubasa_cli.memory.memory import Memory
 from tsubasa_cli.models.shelf import ModelShelf
 from tsubasa_cli.storage.database import connect, open_database
 from tsubasa_cli.storage.locks import WriterLock
@@ -28,6 +30,8 @@ class Workspace:
     store: SessionStore
     models: ModelShelf
     host: EngineHost
+    memory: Memory
+    distilling: Distilling
     notices: tuple[str, ...]
     recovered: tuple[Turn, ...]
     _connection: sqlite3.Connection
@@ -43,6 +47,7 @@ class Workspace:
     async def close(self) -> None:
         """Stop the engine, let go of the database."""
         await self.host.close()
+        self.memory.close()
         self._connection.close()
         self._writer.release()
 
@@ -61,12 +66,17 @@ def open_workspace(
     store = SessionStore(connection, writer.name)
     recovered = tuple(store.recover(places.locks))
     shelf = ModelShelf(places, lambda: connect(places))
+    host = EngineHost(places, settings, shelf, on_notice, store.is_kept)
+    memory = Memory(places, on_notice, settings.memory.embedder)
+    memory.finish_erasure()
     return Workspace(
         paths=places,
         settings=settings,
         store=store,
         models=shelf,
-        host=EngineHost(places, settings, shelf, on_notice, store.is_kept),
+        host=host,
+        memory=memory,
+        distilling=Distilling(memory, store, host, settings.memory, places.calibration),
         notices=tuple(filter(None, (report.notice(),))),
         recovered=recovered,
         _connection=connection,
@@ -79,7 +89,9 @@ def open_chat(
 ) -> Chat:
     """Open a session by id, or begin a new one, which is stored once something is said in it."""
     session = workspace.store.get(session_id) if session_id else _unsaved(workspace.settings)
-    return Chat(workspace.store, workspace.host, workspace.settings, session, overrides)
+    return Chat(
+        workspace.store, workspace.host, workspace.settings, session, overrides, workspace.memory
+    )
 
 
 def _unsaved(settings: Settings) -> Session:
