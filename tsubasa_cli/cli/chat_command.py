@@ -62,6 +62,10 @@ def chat(
     max_tokens: Annotated[
         int | None, typer.Option("--max-tokens", min=1, help="Longest reply, in tokens.")
     ] = None,
+    memory: Annotated[
+        bool,
+        typer.Option("--memory/--no-memory", help="Read and write memory in this run, or neither."),
+    ] = True,
     trim: Annotated[
         bool, typer.Option("--trim", help="With -p: cut what does not fit the context window.")
     ] = False,
@@ -84,6 +88,7 @@ def chat(
             model=model,
             system_prompt=system,
             max_tokens=max_tokens,
+            memory=None if memory else False,
         ),
         as_json=as_json,
         trim=trim,

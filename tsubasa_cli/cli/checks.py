@@ -47,6 +47,7 @@ def all_checks() -> Iterator[Check]:
         ("Data folder", _places),
         ("Settings", _settings),
         ("Database", _database),
+        ("Memory", _memory),
         ("Processor", _processor),
         ("llama.cpp", _llama),
         ("Safe start", _probes),
@@ -113,6 +114,31 @@ def _database() -> Iterator[Check]:
         )
         return
     yield Check("Database", Health.GOOD, f"sound, {count:,} sessions")
+
+
+def _memory() -> Iterator[Check]:
+    from tsubasa_cli.memory.log import MemoryLog
+
+    with closing(context.connect()) as connection:
+        log = MemoryLog(connection)
+        active, pending, failures = len(log.all()), len(log.pending()), log.failures()
+    if failures:
+        turn, error = failures[-1]
+        yield Check(
+            "Memory",
+            Health.FAIR,
+            f"{len(failures)} message(s) could not be distilled; the last, in session "
+            f"{turn.session_id}: {error}",
+            "tsubasa memory process tries again; a larger model may do better.",
+        )
+        return
+    todo = f"; {pending:,} message(s) not distilled yet" if pending else ""
+    yield Check(
+        "Memory",
+        Health.GOOD,
+        f"{active:,} active{todo}",
+        "The chat distils them when it is idle, or now: tsubasa memory process" if pending else "",
+    )
 
 
 def _processor() -> Iterator[Check]:

@@ -15,6 +15,7 @@ from tsubasa_cli import __version__
 from tsubasa_cli.cli.chat_command import chat
 from tsubasa_cli.cli.config_commands import config_app
 from tsubasa_cli.cli.doctor_command import doctor
+from tsubasa_cli.cli.memory_commands import memory_app
 from tsubasa_cli.cli.model_commands import model_app
 from tsubasa_cli.cli.session_commands import session_app
 from tsubasa_cli.errors import InputError, TsubasaError
@@ -32,6 +33,7 @@ app = typer.Typer(
 app.command("chat")(chat)
 app.add_typer(model_app, name="model")
 app.add_typer(session_app, name="session")
+app.add_typer(memory_app, name="memory")
 app.add_typer(config_app, name="config")
 app.command("doctor")(doctor)
 

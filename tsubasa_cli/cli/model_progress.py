@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Self
 
 from rich.console import Console
@@ -32,7 +33,8 @@ _WORDS = {
 
 
 class _Display:
-    """A bar that exists only on a terminal."""
+    """A bar that exists only on a terminal. Ctrl+C is heard even where Python drops it (it does so
+    while it runs a finalizer): then it ends what is shown at the next step."""
 
     def __init__(self) -> None:
         console = Console(stderr=True, highlight=False)
@@ -45,8 +47,10 @@ class _Display:
         self._bar = Progress(*columns, console=console, transient=True, expand=True)
         self._task: TaskID | None = None
         self._description = ""
+        self._is_interrupted = False
 
     def __enter__(self) -> Self:
+        self._before = signal.signal(signal.SIGINT, self._interrupt)
         if self.on_terminal:
             self._bar.start()
         return self
@@ -57,8 +61,17 @@ class _Display:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        signal.signal(signal.SIGINT, self._before)
         if self.on_terminal:
             self._bar.stop()
+
+    def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
+        self._is_interrupted = True
+        raise KeyboardInterrupt
+
+    def _require_wanted(self) -> None:
+        if self._is_interrupted:
+            raise KeyboardInterrupt
 
     def _move(self, description: str, done: int, total: int) -> None:
         """Set the bar; a new description starts a new one, so that speeds are not mixed."""
@@ -79,6 +92,7 @@ class PullDisplay(_Display):
         self._said: set[str] = set()
 
     def show(self, progress: PullProgress) -> None:
+        self._require_wanted()
         self.was_present |= progress.stage is Stage.PRESENT
         if self.on_terminal:
             retry = " (connection lost, trying again)" if progress.retry else ""
@@ -100,6 +114,7 @@ class CopyDisplay(_Display):
         self._name = name
 
     def show(self, done: int, total: int) -> None:
+        self._require_wanted()
         if self.on_terminal:
             self._move(f"Importing {self._name}", done, total)
 

@@ -11,6 +11,8 @@ from tsubasa_cli.cli import context
 from tsubasa_cli.conversation.chat import Chat
 from tsubasa_cli.conversation.events import (
     Compacting,
+    NotRecalled,
+    Obeyed,
     ReplyEnded,
     ReplyFailed,
     Waiting,
@@ -104,6 +106,10 @@ async def _converse(chat: Chat, text: str, quiet: bool) -> Turn:
                 raise ReplyBrokenError(event)
             case TextDelta(text=delta):
                 output.write(delta)
+            case Obeyed(what=what):
+                context.say(what)
+            case NotRecalled(what=what, why=why):
+                context.say(f"{what} {why} The answer goes on without memories.")
             case Waiting():
                 output.hint("starting the engine")
             case Prefill(done=done, total=total) if total:
