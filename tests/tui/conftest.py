@@ -14,8 +14,11 @@ import pytest
 from textual.pilot import Pilot
 
 from tsubasa_cli.conversation.workspace import Workspace, open_workspace
+from tsubasa_cli.memory.log import new_id
+from tsubasa_cli.memory.values import Actor, Change, Observation, Op
 from tsubasa_cli.storage.paths import Paths
 from tsubasa_cli.storage.settings_file import set_value
+from tsubasa_cli.storage.values import Instant
 from tsubasa_cli.tui.app import ChatApp
 from tsubasa_cli.tui.screens.chat_screen import ChatScreen
 from tsubasa_cli.tui.screens.first_run import FirstRun, needs_first_run
@@ -109,8 +112,10 @@ async def driving(
 
 @pytest.fixture
 def quiet_home(home: Paths, monkeypatch: pytest.MonkeyPatch) -> Paths:
-    """A home whose chats are not named by the model, without the system's clipboard."""
+    """A home whose chats are not named by the model and not distilled by themselves, without the
+    system's clipboard."""
     set_value(home, "chat.auto_title", "false")
+    set_value(home, "memory.idle_seconds", "0")
     monkeypatch.setattr("tsubasa_cli.tui.clipboard._copy_natively", lambda _text: False)
     return home
 
@@ -129,12 +134,12 @@ async def qwen_space(quiet_home: Paths, tiny_qwen3: Path) -> Workspace:
 
 @pytest.fixture
 async def endless_space(quiet_home: Paths, endless_qwen3: Path) -> Workspace:
-    """A workspace in which a reply never ends by itself."""
-    return _with_model(quiet_home, endless_qwen3)
+    """A workspace in which a reply ends by itself only with the window, after minutes."""
+    return _with_model(quiet_home, endless_qwen3, window=32768)
 
 
-def _with_model(home: Paths, file: Path) -> Workspace:
-    set_value(home, "engine.context_tokens", "4096")
+def _with_model(home: Paths, file: Path, window: int = 4096) -> Workspace:
+    set_value(home, "engine.context_tokens", str(window))
     workspace = open_workspace(home)
     workspace.models.import_file(file, in_place=True)
     return workspace
@@ -151,6 +156,19 @@ def fill(workspace: Workspace, exchanges: int, *, title: str = "A long talk") ->
         workspace.store.finish(reply.id, TurnStatus.COMPLETE, answer)
     workspace.store.rename(session.id, title)
     return session.id
+
+
+def learned(workspace: Workspace, *statements: str, **fields: Any) -> list[Observation]:
+    """Store memories as one batch of the model's; returns them as they are stored."""
+    fields.setdefault("recorded_at", Instant(1_777_800_000_000, 120))
+    made = [Observation(new_id(), statement, **fields) for statement in statements]
+    changes = [Change(Op.ADD, memory) for memory in made]
+    return [event.after for event in workspace.memory.log.commit(changes, actor=Actor.MODEL)]
+
+
+def screen_text(chat: Driver) -> str:
+    """Every character that the terminal gets to show."""
+    return "\n".join(strip.text for strip in chat.app.screen._compositor.render_strips())
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from textual.widgets import OptionList, Static
-from tui.conftest import Driver, driving, fill
+from tui.conftest import driving, fill, screen_text
 
 from tsubasa_cli.conversation.workspace import Workspace
 from tsubasa_cli.models.pull import PullProgress, Stage
@@ -14,11 +14,6 @@ from tsubasa_cli.tui.widgets.sidebar import SessionList
 from tsubasa_cli.tui.widgets.thinking import Thinking
 
 STEERING = "\x1b[31mred\x1b[0m \x1b]0;X\x07 \x9b31m \x7f \u202eturned"
-
-
-def screen_text(chat: Driver) -> str:
-    """Every character that the terminal gets to show."""
-    return "\n".join(strip.text for strip in chat.app.screen._compositor.render_strips())
 
 
 def controls(text: str) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from textual.widgets import OptionList, Static
+from textual.worker import WorkerFailed
 from tui.conftest import driving, fill
 
 from tsubasa_cli.conversation.workspace import Workspace
@@ -96,6 +97,24 @@ class TestFirstRun:
             await chat.send("anybody?")
             await chat.until(lambda: chat.transcript.query(Notice))
             assert space.store.recent()
+
+
+class TestFaults:
+    async def test_a_fault_of_its_own_shows_where_but_not_what_the_user_wrote(
+        self, space: Workspace, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        async def fail(words: str) -> None:
+            raise RuntimeError(len(words))
+
+        with pytest.raises(WorkerFailed):
+            async with driving(space) as chat:
+                chat.app.run_worker(fail("my secret is xyzzy"))
+                await chat.until(lambda: chat.app.return_code)
+                chat.app._print_error_renderables()
+        told = capsys.readouterr().err
+        assert "a fault of its own" in told
+        assert "test_tui_trouble.py" in told
+        assert "xyzzy" not in told
 
 
 class TestTerminals:

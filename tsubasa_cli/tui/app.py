@@ -8,10 +8,11 @@ import sys
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Any, ClassVar
 
-from textual import on, work
+from textual import events, on, work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.css.query import NoMatches
@@ -20,10 +21,12 @@ from textual.worker import WorkerFailed
 
 from tsubasa_cli.conversation.chat import Overrides
 from tsubasa_cli.conversation.workspace import Workspace, open_chat
-from tsubasa_cli.errors import NotFoundError, TsubasaError
+from tsubasa_cli.errors import InputError, NotFoundError, TsubasaError
 from tsubasa_cli.storage.settings_file import set_value
 from tsubasa_cli.tui.clock import local_now
 from tsubasa_cli.tui.conductor import Conductor
+from tsubasa_cli.tui.remembering import Remembering
+from tsubasa_cli.tui.screens.chat_memory import ChatMemory
 from tsubasa_cli.tui.screens.chat_screen import ChatScreen
 from tsubasa_cli.tui.screens.first_run import FirstRun, needs_first_run
 from tsubasa_cli.tui.screens.help import Help
@@ -31,7 +34,9 @@ from tsubasa_cli.tui.screens.model_picker import ModelPicker
 from tsubasa_cli.tui.screens.theme_picker import ThemePicker
 from tsubasa_cli.tui.telling import TellsErrors, tell
 from tsubasa_cli.tui.themes import DEFAULT_THEME, OWN_THEMES
+from tsubasa_cli.tui.widgets.composer import Composer
 from tsubasa_cli.tui.widgets.sidebar import Sidebar
+from tsubasa_cli.tui.widgets.welcome import Welcome
 
 HERE = Path(__file__).parent
 STYLESHEETS: list[str | PurePath] = [
@@ -101,6 +106,14 @@ class ChatApp(TellsErrors, App[None]):
             self.register_theme(theme)
         self.set_keymap(workspace.settings.keys)
         self.chat_screen = ChatScreen(workspace, self._conduct(session_id), now)
+        self.remembering = Remembering(
+            workspace,
+            is_busy=self._is_busy,
+            show=self._show_memory,
+            tell=self.chat_screen.tell,
+            later=self.set_timer,
+            spawn=partial(self.run_worker, group="distil"),
+        )
 
     def get_default_screen(self) -> Screen[None]:
         return self.chat_screen
@@ -114,6 +127,7 @@ class ChatApp(TellsErrors, App[None]):
     def _opened(self) -> None:
         _calm_the_collector()
         self._begin()
+        self.remembering.disturbed()
 
     # ------------------------------------------------------------------ the first minute
 
@@ -166,6 +180,7 @@ class ChatApp(TellsErrors, App[None]):
         elif before.chat.session.id:
             await before.chat.close()
         await screen.open(self._conduct(session_id))
+        self.remembering.chat_left()
         if self._model() in (None, self.workspace.host.model_name):
             self.load_model()
 
@@ -187,9 +202,55 @@ class ChatApp(TellsErrors, App[None]):
             await self.open_session(None)
 
     async def action_new_chat(self) -> None:
-        if self.chat_screen.chat.session.head_id is not None:
+        session = self.chat_screen.chat.session
+        if session.head_id is not None or not session.memory:
             await self.open_session(None)
         self.chat_screen.composer.field.focus()
+
+    async def open_at(self, session_id: str, turn_id: int) -> None:
+        """Show a message in its chat; ``NotFoundError`` when the chat is gone."""
+        if session_id != self.chat_screen.chat.session.id:
+            if not await asyncio.to_thread(self.workspace.store.is_kept, session_id):
+                raise NotFoundError("The chat where it was said is deleted.")
+            await self.open_session(session_id)
+        await self.chat_screen.show_turn(turn_id)
+
+    # ------------------------------------------------------------------ memory
+
+    async def on_event(self, event: events.Event) -> None:
+        """Whoever types wants the machine for themselves."""
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            self.remembering.disturbed()
+        await super().on_event(event)
+
+    @on(Composer.Submitted)
+    @on(Welcome.Suggested)
+    def _sent(self) -> None:
+        self.remembering.message_sent()
+
+    def _is_busy(self) -> bool:
+        conductors = (self.chat_screen.conductor, *self._answering.values())
+        return self._engine_turn.locked() or any(each.busy for each in conductors)
+
+    def _show_memory(self, words: str) -> None:
+        if self.is_running and self.chat_screen.is_mounted:
+            self.chat_screen.status.change(memory=words)
+
+    @work(exclusive=True, group="incognito")
+    async def action_incognito(self) -> None:
+        """Let the open chat, if nothing is said in it yet, or a new one leave no memories."""
+        if not self.workspace.settings.memory.enabled:
+            raise InputError("Memory is switched off in the settings: every chat is incognito.")
+        screen = self.chat_screen
+        if not screen.chat.remembers:
+            self.notify("This chat is incognito already. An ordinary one: /new")
+            return
+        if screen.chat.session.head_id is not None:
+            await self.open_session(None)
+        await screen.chat.set_memory(False)
+        screen.show_switches()
+        screen.composer.field.focus()
+        self.notify("This chat reads no memories and leaves none.", title="Incognito")
 
     # ------------------------------------------------------------------ look and models
 
@@ -239,11 +300,14 @@ class ChatApp(TellsErrors, App[None]):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """What the command palette offers: everything that has a key."""
         if screen is self.chat_screen:
-            for binding in ChatScreen.BINDINGS:
+            for binding in (*ChatScreen.BINDINGS, *ChatMemory.BINDINGS):
                 if isinstance(binding, Binding) and binding.show:
                     yield SystemCommand(
                         binding.description, self._key_of(binding), self._doing(binding.action)
                     )
+            yield SystemCommand(
+                "Incognito chat", "It reads no memories and leaves none", self.action_incognito
+            )
         yield SystemCommand("Leave", "Everything is saved", self.action_quit)
 
     def _key_of(self, binding: Binding) -> str:
@@ -274,11 +338,24 @@ class ChatApp(TellsErrors, App[None]):
             self.last_words = self.last_words or cause
             self.exit(return_code=cause.exit_code)
 
+    def _fatal_error(self) -> None:
+        """A fault of the program's own is told by where it is, without the values of variables:
+        they hold what the user wrote."""
+        from rich.console import Group
+        from rich.segment import Segments
+        from rich.traceback import Traceback
+
+        words = "Tsubasa stopped because of a fault of its own. What was said is kept.\n"
+        told = Group(words, Traceback(show_locals=False))
+        self._exit_renderables.append(Segments(self.console.render(told, self.console.options)))
+        self._close_messages_no_wait()
+
     async def action_quit(self) -> None:
         """Save the draft, stop what is written, keep the KV state, stop the engine."""
         if self._is_leaving:
             return
         self._is_leaving = True
+        self.remembering.stop()
         with suppress(TsubasaError):
             await self.chat_screen.save_draft()
         self.run_worker(self._leave())
@@ -299,4 +376,5 @@ class ChatApp(TellsErrors, App[None]):
 
     async def on_unmount(self) -> None:
         """However the program ends, the engine ends with it."""
+        self.remembering.stop()
         await self.workspace.close()

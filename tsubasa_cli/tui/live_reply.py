@@ -15,6 +15,8 @@ from tsubasa_cli.conversation.events import (
     ChatEvent,
     Compacting,
     EngineRestarted,
+    Obeyed,
+    Recalling,
     ReplyEnded,
     ReplyFailed,
     Waiting,
@@ -47,12 +49,19 @@ class Trouble:
 
 
 class LiveReply:
-    """What a reply has said so far."""
+    """What a reply has said so far.
+
+    ``recalled`` memories ride with its question; ``obeyed`` is what the question asked of the
+    memory itself, ``taken_back`` once the user thought better of it.
+    """
 
     def __init__(self, turn: Turn) -> None:
         self.turn = turn
         self.stage = Stage.QUEUED
         self.trouble: Trouble | None = None
+        self.recalled = 0
+        self.obeyed: Obeyed | None = None
+        self.taken_back = False
         self.text: list[str] = []
         self.thinking: list[str] = []
         self._thought_from: float | None = None
@@ -87,6 +96,10 @@ class LiveReply:
                 self.stage = Stage.WAITING
             case Compacting():
                 self.stage = Stage.FOLDING
+            case Recalling(count=count):
+                self.recalled = count
+            case Obeyed():
+                self.obeyed = event
             case Prefill():
                 self.stage = Stage.READING
             case ThinkingDelta(text=text):

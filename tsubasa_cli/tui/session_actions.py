@@ -74,7 +74,7 @@ class SessionActions:
     async def set_thinking(self, on: bool) -> None:
         """Switch thinking for the replies to come."""
         await self._screen.chat.set_thinking(on)
-        self._screen.show_thinking_switch()
+        self._screen.show_switches()
 
     async def export(self, session: Session, kind: str = "md") -> None:
         """Write ``session`` to a file and say where; ``kind`` is "md" or "json"."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 KB = 1024
 GROUPS = ("Today", "Yesterday", "This week", "Older")
@@ -45,6 +45,16 @@ def duration(seconds: float) -> str:
 def count(number: int, noun: str) -> str:
     """ "1 message", "1,204 messages"."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def memories(number: int) -> str:
+    """ "1 memory", "1,204 memories"."""
+    return f"{number:,} memory" if number == 1 else f"{number:,} memories"
+
+
+def day(moment: date) -> str:
+    """A day as "3 May 2026"."""
+    return f"{moment.day} {moment:%B %Y}"
 
 
 def short_tokens(tokens: int) -> str:

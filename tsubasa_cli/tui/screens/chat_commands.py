@@ -16,6 +16,9 @@ ACTIONS = {
     "edit": "screen.external_editor",
     "stop": "screen.leave",
     "sessions": "screen.sessions",
+    "why": "screen.why",
+    "memories": "screen.memories",
+    "incognito": "app.incognito",
     "help": "app.help",
     "quit": "app.quit",
 }

@@ -23,7 +23,7 @@ from tsubasa_cli.tui.conductor import Conductor
 from tsubasa_cli.tui.editor import edit_text, editor_command
 from tsubasa_cli.tui.message_actions import MessageActions
 from tsubasa_cli.tui.screens.chat_commands import run_command
-from tsubasa_cli.tui.screens.chat_view import ChatView
+from tsubasa_cli.tui.screens.chat_memory import ChatMemory
 from tsubasa_cli.tui.screens.overflow import OverflowDialog
 from tsubasa_cli.tui.session_actions import SessionActions
 from tsubasa_cli.tui.unsent import joined
@@ -48,7 +48,7 @@ class Letter:
     editing: int | None = None
 
 
-class ChatScreen(ChatView):
+class ChatScreen(ChatMemory):
     """The chat with its keys and commands."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -142,7 +142,7 @@ class ChatScreen(ChatView):
         await self.transcript.follow_end()
         self._show_queue()
         self.show_title()
-        self.show_thinking_switch()
+        self.show_switches()
 
     def _shows(self, conductor: Conductor) -> bool:
         return conductor is self.conductor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 
 from textual import work
@@ -18,6 +19,8 @@ from tsubasa_cli.conversation.events import (
     Compacting,
     EngineRestarted,
     EngineState,
+    NotRecalled,
+    Recalling,
     ReplyEnded,
     ReplyFailed,
     Titled,
@@ -25,7 +28,7 @@ from tsubasa_cli.conversation.events import (
 )
 from tsubasa_cli.conversation.workspace import Workspace
 from tsubasa_cli.engine.protocol import Stats
-from tsubasa_cli.errors import TsubasaError
+from tsubasa_cli.errors import StorageError, TsubasaError
 from tsubasa_cli.storage.values import Branch, Role, Turn
 from tsubasa_cli.tui import wording
 from tsubasa_cli.tui.clock import Clock
@@ -61,6 +64,7 @@ class ChatView(TellsErrors, Screen[None]):
         self.workspace = workspace
         self.conductor = conductor
         self._elsewhere: set[Conductor] = set()
+        self._recalled: dict[int, int] = {}
         self._clock = clock
 
     def compose(self) -> ComposeResult:
@@ -70,7 +74,7 @@ class ChatView(TellsErrors, Screen[None]):
             with Vertical(id="main"):
                 yield Static("", id="title", markup=False)
                 yield Welcome()
-                yield Transcript(self._live, unfold_thinking=look.show_thinking)
+                yield Transcript(self._live, self._recalled_for, unfold_thinking=look.show_thinking)
                 yield Composer()
                 yield StatusLine()
 
@@ -102,6 +106,9 @@ class ChatView(TellsErrors, Screen[None]):
     def _live(self, turn_id: int) -> LiveReply | None:
         return self.conductor.live(turn_id)
 
+    def _recalled_for(self, reply: Turn) -> int:
+        return self._recalled.get(reply.parent_id or 0, 0)
+
     async def open(self, conductor: Conductor) -> None:
         """Show another chat; the one before goes on in the background if it is answering."""
         self._leave_to_itself(self.conductor)
@@ -114,7 +121,7 @@ class ChatView(TellsErrors, Screen[None]):
         await self.reload()
         await self.transcript.follow_end()
         self.show_title()
-        self.show_thinking_switch()
+        self.show_switches()
         self._measure_window()
         self.composer.field.focus()
 
@@ -134,10 +141,18 @@ class ChatView(TellsErrors, Screen[None]):
         turns = await self.chat.turns()
         branches = await self.chat.branches() if turns else {}
         summaries = await self.chat.summaries() if turns else []
+        self._recalled = await self._count_recalled() if turns else {}
         await self.transcript.show(in_order(turns, summaries), branches)
         self.set_class(not turns, "-empty")
         self._remember_questions()
         self._mark_session()
+
+    async def _count_recalled(self) -> dict[int, int]:
+        """How many memories ride with each question of the open chat."""
+        if not self.workspace.settings.memory.enabled:
+            return {}
+        recalls = self.workspace.memory.recalls
+        return await asyncio.to_thread(recalls.counts, self.chat.session.id)
 
     def _remember_questions(self) -> None:
         self.composer.remember([turn.text for turn in self._turns() if turn.role is Role.USER])
@@ -149,12 +164,14 @@ class ChatView(TellsErrors, Screen[None]):
         self.app.sub_title = title
         self._mark_session()
 
-    def show_thinking_switch(self) -> None:
-        """Show the chat's model, and whether the next reply may think, as far as it can."""
+    def show_switches(self) -> None:
+        """Show the chat's model, whether the next reply may think, as far as it can, and whether
+        the chat is incognito."""
         loaded = self.workspace.host.loaded
         thinks = loaded is None or loaded.thinks
         thinking = self.chat.thinking if thinks else None
-        self.status.change(thinking=thinking, model=self.chat.model or "")
+        incognito = self.workspace.settings.memory.enabled and not self.chat.remembers
+        self.status.change(thinking=thinking, model=self.chat.model or "", incognito=incognito)
 
     def _mark_session(self) -> None:
         conductors = (self.conductor, *self._elsewhere)
@@ -211,6 +228,10 @@ class ChatView(TellsErrors, Screen[None]):
                 self._reload_soon()
             case EngineRestarted():
                 self._explain(live)
+            case Recalling(count=count):
+                self._recalled[live.turn.parent_id or 0] = count
+            case NotRecalled(what=what, why=why, next_step=next_step):
+                self.tell(StorageError(what, why=why, next_step=next_step))
             case Titled():
                 self.show_title()
             case _:
@@ -253,7 +274,7 @@ class ChatView(TellsErrors, Screen[None]):
     def _engine_changed(self, state: EngineState) -> None:
         if self.is_running and self.query(StatusLine):
             self.status.change(engine=state)
-            self.show_thinking_switch()
+            self.show_switches()
 
     def engine_ready(self) -> None:
         """The model is loaded: what was unknown without it can be shown."""

@@ -51,7 +51,9 @@ class Help(ModalScreen[None]):
 
 
 def _sections() -> Iterator[tuple[str, Iterable[BindingType]]]:
+    from tsubasa_cli.tui.screens.chat_memory import ChatMemory
     from tsubasa_cli.tui.screens.chat_screen import ChatScreen
+    from tsubasa_cli.tui.screens.memories import MemoryList
     from tsubasa_cli.tui.widgets.attachment import Attachment
     from tsubasa_cli.tui.widgets.composer_input import ComposerInput
     from tsubasa_cli.tui.widgets.sidebar import SessionList
@@ -59,8 +61,10 @@ def _sections() -> Iterator[tuple[str, Iterable[BindingType]]]:
 
     yield "Writing", ComposerInput.BINDINGS
     yield "Anywhere", ChatScreen.BINDINGS
+    yield "Memory", ChatMemory.BINDINGS
     yield "On a message (Tab goes there)", Utterance.BINDINGS
     yield "In the list of chats", SessionList.BINDINGS
+    yield "In the list of memories (F8)", MemoryList.BINDINGS
     yield "On a pasted text", Attachment.BINDINGS
 
 

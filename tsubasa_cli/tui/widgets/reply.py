@@ -11,6 +11,7 @@ from tsubasa_cli.tui import keys, wording
 from tsubasa_cli.tui.flow import follow
 from tsubasa_cli.tui.live_reply import LiveReply, Stage, Trouble
 from tsubasa_cli.tui.widgets.notice import Notice
+from tsubasa_cli.tui.widgets.obeyed_notice import ObeyedNotice
 from tsubasa_cli.tui.widgets.thinking import Thinking
 from tsubasa_cli.tui.widgets.utterance import Utterance
 
@@ -24,14 +25,22 @@ ENDINGS = {
 
 
 class Reply(Utterance):
-    """A reply; with ``live`` it grows while it is made."""
+    """A reply; with ``live`` it grows while it is made. ``recalled`` memories went into it."""
 
     def __init__(
-        self, turn: Turn, branch: Branch | None, live: LiveReply | None, *, unfold: bool = False
+        self,
+        turn: Turn,
+        branch: Branch | None,
+        live: LiveReply | None,
+        *,
+        recalled: int = 0,
+        unfold: bool = False,
     ) -> None:
         super().__init__(turn, branch)
+        self._made = live
         self._live = live if live and not live.ended else None
         self._trouble = live.trouble if live and live.ended else None
+        self._recalled = recalled
         self._unfold = unfold
         self._said = 0
         self._label = ""
@@ -50,6 +59,8 @@ class Reply(Utterance):
     def compose(self) -> ComposeResult:
         if self.turn.thinking and not self._live:
             yield Thinking(self.turn.thinking, collapsed=not self._unfold)
+        if self._made and self._made.obeyed:
+            yield ObeyedNotice(self._made.obeyed, taken_back=self._made.taken_back)
         yield self._markdown
         if self._trouble:
             yield self._notice(self._trouble)
@@ -67,7 +78,8 @@ class Reply(Utterance):
             self._follow(self._live)
 
     def refresh_footer(self) -> None:
-        label = "  ".join(part for part in (self._state_label(), self.branch_label()) if part)
+        parts = (self._state_label(), self._memory_label(), self.branch_label())
+        label = "  ".join(part for part in parts if part)
         if label != self._label:
             self._label = label
             self._footer.update(label)
@@ -92,6 +104,8 @@ class Reply(Utterance):
             return
         ended = live.ended
         await self._show_thinking(live)
+        if live.obeyed and not self.query(ObeyedNotice):
+            await self.show_obeyed()
         pieces = live.text[self._said :]
         self._said += len(pieces)
         self.refresh_footer()
@@ -108,6 +122,14 @@ class Reply(Utterance):
             block.say("".join(live.thinking), live.thinking_seconds, ended=bool(live.text))
             return
         await self.mount(Thinking(collapsed=not self._unfold), before=self._markdown)
+
+    async def show_obeyed(self) -> None:
+        """Show what the question changed in the memory, or that it was taken back."""
+        self.wake()
+        await self.query_children(ObeyedNotice).remove()
+        if self._made and self._made.obeyed:
+            notice = ObeyedNotice(self._made.obeyed, taken_back=self._made.taken_back)
+            await self.mount(notice, before=self._markdown)
 
     async def _settle(self, live: LiveReply) -> None:
         """Show the reply as it was committed."""
@@ -133,6 +155,10 @@ class Reply(Utterance):
             return "" if self._live.stage is Stage.WRITING else f"{self._live.stage}…"
         ending = ENDINGS.get(self.turn.status, "")
         return ending.format(again=self._key_to_answer_again()) if "{" in ending else ending
+
+    def _memory_label(self) -> str:
+        recalled = self._made.recalled if self._made and self._made.recalled else self._recalled
+        return f"{wording.memories(recalled)} · /why" if recalled else ""
 
     def _key_to_answer_again(self) -> str:
         return keys.in_force(self.screen, "regenerate") or "r"

@@ -1,4 +1,4 @@
-"""One line about the engine: model, what it does, how full the window is, how fast it writes."""
+"""One line about the engine and the memory: model, what it does, how full the window is."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _COLOURS = {
 @dataclass(frozen=True, slots=True)
 class Status:
     """What the line shows. ``speed`` is in tokens per second, 0 when unknown; ``model`` is the
-    chat's own, empty for the one that the engine has."""
+    chat's own, empty for the one that the engine has; ``memory`` says what it does or did last."""
 
     engine: EngineState = OFF
     window: WindowUse = NO_WINDOW
@@ -48,6 +48,8 @@ class Status:
     thinking: bool | None = None
     queued: int = 0
     model: str = ""
+    incognito: bool = False
+    memory: str = ""
 
 
 def engine_words(state: EngineState) -> str:
@@ -85,9 +87,12 @@ def render_status(status: Status, width: int) -> Content:
         thinking = _muted("thinking on" if status.thinking else "thinking off")
     name = status.model or state.model
     model = _muted(name) if name else None
-    by_importance = [engine, _meter(status.window, width), queued, model, speed, thinking]
+    incognito = Content.styled("incognito", "$accent") if status.incognito else None
+    memory = _muted(status.memory) if status.memory else None
+    meter = _meter(status.window, width)
+    by_importance = [engine, incognito, meter, queued, memory, model, speed, thinking]
     kept = _fitting([part for part in by_importance if part], width)
-    in_order = [engine, queued, model, thinking, speed, _meter(status.window, width)]
+    in_order = [engine, incognito, queued, model, thinking, speed, memory, meter]
     return Content("  ").join([part for part in in_order if part in kept])
 
 

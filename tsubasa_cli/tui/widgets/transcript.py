@@ -34,6 +34,7 @@ DOZE_AFTER_SECONDS = 0.25
 
 Item = Turn | Summary
 LiveOf = Callable[[int], LiveReply | None]
+RecalledFor = Callable[[Turn], int]
 
 
 def key_of(item: Item) -> str:
@@ -50,7 +51,8 @@ def in_order(turns: Sequence[Turn], summaries: Sequence[Summary]) -> list[Item]:
 
 
 class Transcript(VerticalScroll, can_focus=False):
-    """Shows messages; ``live_of`` finds the reply in the making that belongs to a turn."""
+    """Shows messages; ``live_of`` finds the reply in the making that belongs to a turn,
+    ``recalled_for`` tells how many memories went into a reply."""
 
     prune_above_lines = 2_500
     """Mounted lines above which those far away are let go."""
@@ -62,9 +64,12 @@ class Transcript(VerticalScroll, can_focus=False):
 
         transcript: Transcript
 
-    def __init__(self, live_of: LiveOf, *, unfold_thinking: bool = False) -> None:
+    def __init__(
+        self, live_of: LiveOf, recalled_for: RecalledFor, *, unfold_thinking: bool = False
+    ) -> None:
         super().__init__(id="transcript")
         self._live_of = live_of
+        self._recalled_for = recalled_for
         self._unfold_thinking = unfold_thinking
         self._items: list[Item] = []
         self._branches: Mapping[int, Branch] = {}
@@ -143,6 +148,25 @@ class Transcript(VerticalScroll, can_focus=False):
         self._mark_edge()
         self.scroll_home(animate=False)
 
+    async def show_at(self, turn_id: int) -> bool:
+        """Bring a message into sight and put the focus on it; False when it is not here."""
+        places = [i for i, item in enumerate(self._items) if key_of(item) == f"turn-{turn_id}"]
+        if not places:
+            return False
+        async with self._changing:
+            self.release_anchor()
+            if places[0] not in self.mounted_range:
+                await self._unmount(self._first, self._end)
+                self._first = self._end = max(0, places[0] - BATCH // 4)
+                await self._mount_below(min(self._first + FIRST_PAGE, len(self._items)))
+            await self.wait_for_refresh()
+            if widget := self._widget(self._items[places[0]]):
+                widget.focus(scroll_visible=False)
+                self.scroll_to_widget(widget, animate=False, top=True, force=True, immediate=True)
+        self._mark_edge()
+        self._check_edges()
+        return True
+
     def settle(self, turn: Turn) -> None:
         """A reply was committed: remember it as it is now."""
         for position in range(len(self._items) - 1, -1, -1):
@@ -185,7 +209,13 @@ class Transcript(VerticalScroll, can_focus=False):
         branch = self._branches.get(item.id)
         if item.role is Role.USER:
             return UserMessage(item, branch)
-        return Reply(item, branch, self._live_of(item.id), unfold=self._unfold_thinking)
+        return Reply(
+            item,
+            branch,
+            self._live_of(item.id),
+            recalled=self._recalled_for(item),
+            unfold=self._unfold_thinking,
+        )
 
     # ------------------------------------------------------------------ the window
 
