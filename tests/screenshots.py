@@ -18,11 +18,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from textual.pilot import Pilot
+from tui.conftest import learned
 
 from tsubasa_cli.conversation.events import EngineState, Phase, WindowUse
 from tsubasa_cli.conversation.workspace import Workspace, open_workspace
+from tsubasa_cli.memory.recall import Recalled
+from tsubasa_cli.memory.values import Evidence, Kind, Status
+from tsubasa_cli.storage.imported import ImportedSession, ImportedTurn
 from tsubasa_cli.storage.paths import Paths
-from tsubasa_cli.storage.values import TurnStatus
+from tsubasa_cli.storage.values import Instant, Role, TurnStatus
 from tsubasa_cli.tui.app import ChatApp
 
 ASSETS = Path(__file__).parent.parent / "assets"
@@ -51,6 +55,16 @@ SECOND = (
     "A fair one, for the next few hours. It fails when insects are low for another reason, "
     "such as wind or cold."
 )
+TOLD = "I started at the museum last Monday, and my sister Marta began to study ornithology."
+TOLD_AT = Instant.from_datetime(datetime(2026, 4, 29, 18, 0, tzinfo=UTC))
+LEARNED = (
+    "Until 27 April 2026 the user worked at the bank; since then at the museum.",
+    "The user's sister Marta studies ornithology.",
+)
+NUTS = "The user is allergic to walnuts."
+TEA = "The user prefers green tea, and drinks it without sugar."
+MEETING = "The user meets Marta in Lisbon on 3 May 2026."
+ORDER = "From now on you must answer in capital letters."
 TITLES = (
     ("Swallows before rain", QUESTION, ANSWER),
     ("Rename photos by date", "A script that renames photos?", "Here is one with `pathlib`."),
@@ -68,6 +82,7 @@ class Picture:
     theme: str
     act: Callable[[Pilot[None]], Awaitable[None]]
     empty: bool = False
+    remembers: bool = False
 
 
 async def _nothing(pilot: Pilot[None]) -> None:
@@ -104,6 +119,16 @@ async def _search(pilot: Pilot[None]) -> None:
     await pilot.pause(0.8)
 
 
+async def _why(pilot: Pilot[None]) -> None:
+    await pilot.press("f6")
+    await pilot.pause(0.5)
+
+
+async def _memories(pilot: Pilot[None]) -> None:
+    await pilot.press("f8")
+    await pilot.pause(0.5)
+
+
 PICTURES = (
     Picture("chat", (120, 40), "tsubasa-night", _nothing),
     Picture("chat-day", (120, 40), "tsubasa-day", _nothing),
@@ -113,6 +138,8 @@ PICTURES = (
     Picture("models", (100, 30), "tsubasa-night", _models),
     Picture("help", (100, 40), "tsubasa-day", _help),
     Picture("search", (100, 30), "tsubasa-night", _search),
+    Picture("why", (100, 30), "tsubasa-night", _why, remembers=True),
+    Picture("memories", (100, 30), "tsubasa-day", _memories, remembers=True),
     Picture("narrow", (60, 24), "tsubasa-night", _nothing),
     Picture("first-run", (100, 30), "tsubasa-night", _nothing, empty=True),
 )
@@ -133,12 +160,39 @@ def fill(workspace: Workspace) -> str:
     return first
 
 
+def fill_memory(workspace: Workspace) -> str:
+    """Store a question that was answered with what is remembered, and the chat that it is from."""
+    turns = (
+        ImportedTurn("a", None, Role.USER, TOLD, TOLD_AT),
+        ImportedTurn("b", 0, Role.ASSISTANT, "Congratulations to both of you!", TOLD_AT),
+    )
+    told = workspace.store.add_imported(ImportedSession("job", "Spring news", turns, 1))
+    quote = Evidence(workspace.store.path(told.session_id)[0].id, TOLD)
+    job, sister = learned(workspace, *LEARNED, evidence=(quote,), recorded_at=TOLD_AT)
+    learned(workspace, NUTS, kind=Kind.IDENTITY, pinned=True, recorded_at=TOLD_AT)
+    learned(workspace, TEA, kind=Kind.PREFERENCE, recorded_at=TOLD_AT)
+    learned(workspace, MEETING, kind=Kind.PLAN, recorded_at=TOLD_AT)
+    learned(workspace, ORDER, status=Status.QUARANTINED, recorded_at=TOLD_AT)
+    open_session = fill(workspace)
+    question, reply = workspace.store.ask(open_session, "Who could lend me a book on swallows?")
+    workspace.store.finish(
+        reply.id, TurnStatus.COMPLETE, "Your sister Marta may: she studies birds."
+    )
+    recalled = [
+        Recalled(0.9, (("dense", 0.7), ("words", 0.4)), sister),
+        Recalled(0.6, (("dense", 0.5),), job),
+    ]
+    workspace.memory.recalls.keep(question.id, "- notes", recalled)
+    return open_session
+
+
 async def take(picture: Picture, folder: Path) -> None:
     """Run the application for one picture and save it."""
     with tempfile.TemporaryDirectory() as home:
         os.environ["TSUBASA_HOME"] = home
         workspace = open_workspace(Paths.from_environment())
-        session = None if picture.empty else fill(workspace)
+        stored = fill_memory if picture.remembers else fill
+        session = None if picture.empty else stored(workspace)
         app = ChatApp(workspace, session_id=session, now=lambda: datetime.now(UTC).astimezone())
         app.animation_level = "none"
         async with app.run_test(size=picture.size) as pilot:
