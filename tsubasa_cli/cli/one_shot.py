@@ -106,8 +106,8 @@ async def _converse(chat: Chat, text: str, quiet: bool) -> Turn:
                 raise ReplyBrokenError(event)
             case TextDelta(text=delta):
                 output.write(delta)
-            case Obeyed(what=what):
-                context.say(what)
+            case Obeyed(what=what, statements=statements):
+                context.say(" ".join((what, *statements)))
             case NotRecalled(what=what, why=why):
                 context.say(f"{what} {why} The answer goes on without memories.")
             case Waiting():

@@ -26,7 +26,8 @@ LIKELY = 0.55
 
 @dataclass(frozen=True, slots=True)
 class Obedience:
-    """``what`` was done, in one sentence; ``batch_id`` takes it back, empty: nothing changed."""
+    """``what`` was done, in one sentence, and the memories that it was done to; ``batch_id`` takes
+    it back, empty: nothing changed."""
 
     what: str
     statements: tuple[str, ...] = ()
@@ -110,4 +111,4 @@ def _question_before(path: Sequence[Turn]) -> Turn | None:
 
 def _told(verb: str, about: Sequence[Observation], events: Sequence[MemoryEvent]) -> Obedience:
     statements = tuple(observation.statement for observation in about)
-    return Obedience(f"{verb}: {' '.join(statements)}", statements, events[0].batch_id)
+    return Obedience(f"{verb}.", statements, events[0].batch_id)
