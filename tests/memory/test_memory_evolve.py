@@ -223,6 +223,15 @@ async def test_what_the_user_fixed_is_never_changed(log: MemoryLog, kept: str) -
     assert await learn(log, note("The user lives in Ghent.", "2026-06-05")) == []
 
 
+async def test_a_value_that_the_user_fixed_stays_the_only_one(log: MemoryLog) -> None:
+    mine = replace(note("The user works at Acme.", "2026-01-05"), pinned=True)
+    log.commit([Change(Op.ADD, mine)], actor=Actor.USER)
+    gone = note("The user no longer works at Acme.", "2026-01-05")
+    await learn(log, gone, note("The user joined Globex.", "2026-01-05"))
+    assert [o.id for o in log.by_slot("user", "employer")] == [mine.id]
+    assert any("joined Globex" in statement for statement in statements(log))
+
+
 def test_a_repeat_that_says_more_is_kept_beside_what_the_user_fixed() -> None:
     fixed = replace(note("The user has a dog called Rex.", "2026-01-05"), pinned=True)
     seems_said = Verdict(fixed, Bearing.REPEATS, "80% the same", 0.8)

@@ -219,6 +219,8 @@ class TestInAndOut:
         import_jsonl(other._connection, exported(log))
         change(log, Op.EDIT, replace(log.get(item.id), statement="here"))
         change(other, Op.EDIT, replace(other.get(item.id), statement="there"))
+        for store in (log, other):
+            store._connection.execute("UPDATE memory_events SET at_ms = 0 WHERE op = 'edit'")
         report = import_jsonl(other._connection, exported(log))
         assert report.conflicts == (item.id,)
         assert other.get(item.id).statement == "there"

@@ -355,7 +355,7 @@ def _fate(
         after = replace(last.after, version=now.version + 1)
         return "brought_back", [replace(last, op=Op.RESTORE, actor=Actor.USER, after=after)]
     here = _steps(connection, now.id)
-    there = [(event.after.version, event.op, event.at.epoch_ms) for event in history]
+    there = [(event.after.version, event.op, event.batch_id) for event in history]
     if content(now) == content(last.after) or here[: len(there)] == there:
         return "unchanged", []
     if there[: len(here)] == here:
@@ -363,9 +363,11 @@ def _fate(
     return "conflicts", []
 
 
-def _steps(connection: sqlite3.Connection, memory_id: str) -> list[tuple[int, Op, int]]:
+def _steps(connection: sqlite3.Connection, memory_id: str) -> list[tuple[int, Op, str]]:
+    """What tells two histories apart: batches have names that no other store gives, while times
+    can be the same to the millisecond."""
     rows = connection.execute(
-        "SELECT version, op, at_ms FROM memory_events WHERE memory_id = ? ORDER BY version",
+        "SELECT version, op, batch_id FROM memory_events WHERE memory_id = ? ORDER BY version",
         (memory_id,),
     )
-    return [(row["version"], Op(row["op"]), row["at_ms"]) for row in rows]
+    return [(row["version"], Op(row["op"]), row["batch_id"]) for row in rows]

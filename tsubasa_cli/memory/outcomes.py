@@ -7,7 +7,7 @@ are, whatever was said since.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -40,6 +40,13 @@ def changes(
     new: Observation, verdicts: Sequence[Verdict], candidates: Sequence[Observation]
 ) -> list[Change]:
     """The changes to commit for one observation, never empty unless the user's hand forbids."""
+    fixed = {(c.subject, c.slot): c.id for c in candidates if c.slot and _is_the_users(c)}
+    return [_leaving(change, fixed) for change in _changes(new, verdicts, candidates)]
+
+
+def _changes(
+    new: Observation, verdicts: Sequence[Verdict], candidates: Sequence[Observation]
+) -> list[Change]:
     free = [verdict for verdict in verdicts if not _is_the_users(verdict.old)]
     if len(free) < len(verdicts) and not free:
         return _beside_the_users(new, verdicts[0], candidates)
@@ -111,6 +118,13 @@ def _without_taken_slot(new: Observation, candidates: Sequence[Observation]) -> 
     """One active value a slot: where another holds it, the new one is a note like any other."""
     is_taken = any(c.slot == new.slot and c.subject == new.subject for c in candidates)
     return replace(new, slot="") if new.slot and is_taken else new
+
+
+def _leaving(change: Change, fixed: Mapping[tuple[str, str], str]) -> Change:
+    """``change`` without a slot whose value the user has fixed in another memory."""
+    after = change.after
+    is_fixed = fixed.get((after.subject, after.slot), after.id) != after.id
+    return replace(change, after=replace(after, slot="")) if is_fixed else change
 
 
 def _refined(verdict: Verdict, new: Observation, candidates: Sequence[Observation]) -> list[Change]:
