@@ -1,6 +1,9 @@
 """The scripted lives of the evolution suite: what is said, and what is to be known afterwards.
 
-One file a family in ``cases/``, blank lines between cases. A line begins with
+One file a family, blank lines between cases. What lies in ``cases/`` itself is what the rules were
+made with; ``cases/fresh`` holds lives in ordinary, casual words on whose misses they were mended;
+``cases/held_out`` is the other half of these, drawn at random, which nobody looks at while mending:
+the figure to believe. A line begins with
 
     #  the case's name
     a  (any small letter) a session, then when (ISO 8601) and what the user says
@@ -24,6 +27,7 @@ from pathlib import Path
 from tsubasa_cli.storage.values import Instant, Role, Turn, TurnStatus
 
 CASES = Path(__file__).parent / "cases"
+PARTS = {"tuned": CASES, "fresh": CASES / "fresh", "held_out": CASES / "held_out"}
 
 
 @dataclass(frozen=True, slots=True)

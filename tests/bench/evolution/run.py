@@ -2,6 +2,7 @@
 
     python tests/bench/evolution/run.py                      # by code alone, no model
     python tests/bench/evolution/run.py --model A.gguf --model B.gguf --cache DIR --out DIR
+    python tests/bench/evolution/run.py --part held_out      # lives that no rule was made with
     python tests/bench/evolution/run.py --smoke --model SmolLM2-135M-Instruct.Q4_1.gguf
 
 Each model plays all cases in each system; answers are kept in ``--cache`` by prompt hash, so a
@@ -23,7 +24,7 @@ from pathlib import Path
 
 from evolution_models import CachedModel
 from evolution_scoring import Tally, score, total
-from evolution_suite import Case, load_cases
+from evolution_suite import PARTS, Case, load_cases
 from evolution_systems import SYSTEMS, extracted, live
 
 from tsubasa_cli.memory.values import Observation
@@ -100,7 +101,8 @@ def record(one: Played) -> str:
 
 
 def chosen(arguments: argparse.Namespace) -> list[Case]:
-    cases = [c for c in load_cases() if not arguments.family or c.family in arguments.family]
+    cases = load_cases(PARTS[arguments.part])
+    cases = [c for c in cases if not arguments.family or c.family in arguments.family]
     if arguments.smoke or arguments.one_each:
         cases = list({case.family: case for case in reversed(cases)}.values())
     return cases
@@ -112,6 +114,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, help="folder that keeps the models' answers")
     parser.add_argument("--out", type=Path, help="folder for records and tables")
     parser.add_argument("--family", action="append", help="only this family (repeatable)")
+    parser.add_argument("--part", choices=PARTS, default="tuned", help="which lives")
     parser.add_argument("--system", action="append", choices=SYSTEMS, help="only this system")
     parser.add_argument("--one-each", action="store_true", help="one case a family")
     parser.add_argument("--smoke", action="store_true", help="one case a family, about a minute")
