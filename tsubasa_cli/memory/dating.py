@@ -22,7 +22,8 @@ _LEADS = {
     "fr": {"day": "le ", "week": "dans la ", "month": "en ", "season": "en ", "year": "en "},
 }
 _LEAD_BEFORE = re.compile(
-    r"(?i)\b(?:on|in|at|during|around|by|for|from|of|am|im|zum|vom|el|en|del|le|du|pour|the|den|la)"
+    r"(?i)\b(?:on|in|at|during|around|by|for|from|of|to|am|im|zum|vom|el|en|del|al|le|du|au|pour|the|"
+    r"den|la)"
     r"\s+$"
 )
 _OTHER_LEAD = re.compile(

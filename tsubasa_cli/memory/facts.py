@@ -8,7 +8,9 @@ import re
 from tsubasa_cli.memory.cue_files import found
 from tsubasa_cli.memory.people import KIN, MINE, NAME, PETS
 from tsubasa_cli.memory.sentences import mask_quotes
+from tsubasa_cli.memory.third_person.verbs import IRREGULAR_PAST
 from tsubasa_cli.memory.values import Kind
+from tsubasa_cli.memory.wordlist import words_of
 
 _FIRST_PERSON = {
     "en": r"\b(?:i|i['’](?:m|ve|d|ll)|im|ive|my|mine|me|we|we['’](?:re|ve|d|ll)|our|us)\b",
@@ -96,15 +98,31 @@ _FIRST_DAY = re.compile(
 _APOSTROPHES = {
     "im": "I'm", "ive": "I've", "dont": "don't", "didnt": "didn't", "doesnt": "doesn't",
     "cant": "can't", "isnt": "isn't", "wasnt": "wasn't", "havent": "haven't", "wont": "won't",
+    "shes": "she's", "hes": "he's", "theyre": "they're", "weve": "we've", "youre": "you're",
+    "thats": "that's", "whats": "what's", "couldnt": "couldn't", "wouldnt": "wouldn't",
+    "shouldnt": "shouldn't", "arent": "aren't", "werent": "weren't", "hasnt": "hasn't",
+    "hadnt": "hadn't",
 }  # fmt: skip
 _BARE = re.compile(rf"(?i)\b(?:{'|'.join(_APOSTROPHES)})\b(?= )")
 
 
 def without_lead(text: str) -> str:
-    """``text`` without "Well, by the way, …", and with the apostrophes that were left out."""
+    """``text`` without "Well, by the way, …", and with what was left out in haste: apostrophes, and
+    "my" before "mum" or "new job"."""
     text = _BARE.sub(lambda match: _APOSTROPHES[match.group().casefold()], text)
     rest = _LEAD.sub("", text)
-    return rest if len(rest.split()) > 1 else text
+    rest = rest if len(rest.split()) > 1 else text
+    return f"my {rest[:1].casefold()}{rest[1:]}" if _MINE_IMPLIED.match(rest) else rest
+
+
+_MINE_IMPLIED = re.compile(
+    r"(?i)(?:(?:grand(?:pa|ma|dad|mum|mom)|granny|nana|mom|mum|dad|mama|papa|hubby)"
+    r"(?: (?-i:[A-ZÀ-Þ])[\wÀ-ÿ-]+)? (?!of\b|in\b)[a-z]|"
+    r"(?:new|old) (?:place|flat|apartment|house|home|job|boss|landlord|landlady|flatmate|roommate|"
+    r"neighbou?rs?|phone|laptop|car|bike|address|number|gym|school|doctor|dentist) (?:is|has|was)\b|"
+    r"(?:landlord|landlady|boss) (?!is\b|and\b|or\b)(?:just |has )?\w+(?:ed|s) )"
+)
+"""In English: who and what needs no "my" in casual words."""
 
 
 def speaks_of_self(text: str, language: str) -> bool:
@@ -124,9 +142,32 @@ def speaks_of_self(text: str, language: str) -> bool:
 
 
 def lacks_subject(text: str, language: str) -> bool:
-    """ "Moved to Porto last week": an English sentence whose "I" is left out."""
+    """ "Moved to Porto last week", "Bin Lehrer": a sentence whose "I" is left out."""
     plain = without_lead(text)
-    return language == "en" and bool(_ELIDED.match(plain) or _FIRST_DAY.match(plain))
+    if language == "de":
+        return _ELIDED_DE.match(plain) is not None
+    return language == "en" and bool(_elided(plain) or _FIRST_DAY.match(plain))
+
+
+_ELIDED_DE = re.compile(
+    r"(?i)(?P<verb>bin|hab|habe|wohne|arbeite|lebe|mag|esse|trinke|fahre|spiele|lerne|studiere) (?!du\b|ich\b)"
+)
+
+
+def _elided(plain: str) -> re.Match[str] | None:
+    """The verb that begins an English sentence without its "I"."""
+    return _ELIDED.match(plain) or _ELIDED_PAST.match(plain)
+
+
+_NO_DEED = words_of("said thought meant was were told understood heard forgot knew felt let found")
+_ELIDED_PAST = re.compile(
+    r"(?i)^(?:(?:just|finally|recently|also|already|yesterday|today|last \w+|so|then),? )*"
+    rf"(?P<verb>(?:{'|'.join(sorted(IRREGULAR_PAST - _NO_DEED))}|hit|(?!need|based|related|unrelated|"
+    r"compared|according|provided|given|used|tried|asked|assumed|agreed|updated|edited|fixed|added)[a-z]{3,}ed)"
+    r"(?: (?:up|off|out|in|down|back|over|away|on|into|through))?) "
+    r"(?=(?:my|our|the|an?|to|from|for|with|at|some|two|three|four|five|both|all|\d+)\b)"
+)
+"""What the user did, where the words that follow show that it is a verb and no adjective."""
 
 
 def with_subject(text: str, language: str) -> str:
@@ -135,10 +176,14 @@ def with_subject(text: str, language: str) -> str:
     day = _FIRST_DAY.match(plain) if language == "en" else None
     if day:
         return f"I had my {plain[:1].casefold()}{plain[1:]}"
-    match = _ELIDED.match(plain) if language == "en" else None
+    if language == "de" and _ELIDED_DE.match(plain):
+        return f"ich {plain[:1].casefold()}{plain[1:]}"
+    match = _elided(plain) if language == "en" else None
     if match is None:
         return text
     verb = match["verb"].casefold()
+    if match["verb"].isupper():
+        plain = _unshouted(plain)
     is_participle = verb.endswith("ing") or verb == "looking forward"
     i = "I have" if verb == "been" else "I am" if is_participle else "I"
     start = match.start("verb")
@@ -146,6 +191,11 @@ def with_subject(text: str, language: str) -> str:
     if re.fullmatch(r"(?i)(?:(?:just|finally|recently|also|already|so|then) )+", before):
         return f"{i} {before.casefold()}{plain[start:]}"
     return f"{before}{i} {plain[start : start + 1].casefold()}{plain[start + 1 :]}"
+
+
+def _unshouted(text: str) -> str:
+    """ "PAID OFF my loan": the words in capitals that a sentence begins with, in small letters."""
+    return re.sub(r"^(?:[A-Z]+ )+[A-Z]*", lambda match: match.group().casefold(), text)
 
 
 def pronoun_of(text: str) -> re.Match[str] | None:

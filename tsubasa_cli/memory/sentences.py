@@ -56,7 +56,9 @@ _ABBREVIATION = re.compile(
     r"d\.\s?h|p\.\s?ej|a\.m|p\.m)|\b[A-Z])\.$"
 )
 _ORDINAL = re.compile(r"(?:^|\s)\d{1,2}\.$")
-_END = re.compile(r"[.!?…]+[\"'”’)\]»]*(?=\s|$)|[。！？]+|\n+")
+_END = re.compile(
+    r"[.!?…]+[\"'”’)\]»]*(?=\s|$)|[。！？]+|\n+|[\U0001f300-\U0001faff\u2600-\u27bf\ufe0f]+(?=\s|$)"
+)
 _MOST_LENGTH = 600
 """Characters; a longer sentence is not something said about oneself but a text."""
 
@@ -140,17 +142,29 @@ _I = (
     r"(?:i|i'm|i’m|im|i've|i’ve|i'd|i’d|i'll|i’ll|my|we|we're|we’re|we've|we’ve|we'll|our|"
     r"ich|mein|meine|meinen|wir|unser|unsere|yo|mi|mis|nosotros|je|mon|ma|mes|nous)\b|j['’]\w"
 )
-_ADVERB = r"(?:(?:also|now|then|currently|recently|next \w+|last \w+|auch|también|aussi) )?"
+_ADVERB = (
+    r"(?:(?:also|now|then|currently|recently|next \w+|last \w+|auch|jetzt|nun|seitdem|también|ahora|"
+    r"aussi|maintenant|désormais) )?"
+)
 _JOIN = re.compile(
-    rf"(?i)(?:,? (?:and|but|und|aber|y|pero|et|mais) |, (?:so|also|plus) |; |, | [–—-]+ )"
+    rf"(?i)(?:,? (?:and|but|so|und|aber|y|pero|et|mais) |, (?:also|plus) |; |, | [–—-]+ )"
     rf"(?={_ADVERB}(?:{_I}))"
 )
 _ASKING = re.compile(
     r"(?i)(?:, (?:so |and |but )?|,? so |; | [–—-]+ )(?=(?:what|where|when|which|who|how|why|can|"
     r"could|would|do|does|did|should|is there|are there|is|are|any|will|was|wo|wie|wann|wer|warum|"
-    r"welche\w*|kannst|könntest|gibt es|soll|qué|cómo|dónde|cuál\w*|puedes|podrías|hay|que|quoi|où|"
-    r"comment|quand|pourquoi|peux-tu|pouvez-vous|est-ce|quel\w*)\b)"
+    r"welche\w*|kannst|könntest|gibt es|soll|(?:hast|kennst|weißt|würdest|magst|hättest) du|haben sie|"
+    r"qué|cómo|dónde|cuál\w*|puedes|podrías|hay|(?:me )?(?:tienes|conoces|sabes|recomiendas)|"
+    r"que|quoi|où|comment|quand|pourquoi|peux-tu|pouvez-vous|est-ce|quel\w*|"
+    r"(?:tu|vous) (?:as|avez|connais\w*|peux|pouvez|sais|savez)|(?:as|connais|sais)-tu)\b|¿)"
 )
+_BEGGING = re.compile(
+    r"(?i)(?:, (?:so |and |but )?|,? so |,? and |; | [–—-]+ )(?=(?:please|pls|plz|can (?:you|u)|"
+    r"could (?:you|u)|help me|recommend(?: me)?|suggest|give me|tell me|show me|any (?:tips|ideas|"
+    r"advice|suggestions|recommendations)|bitte|kannst du|könntest du|hilf mir|gib mir|sag mir|"
+    r"ayúdame|dame|dime|recomiéndame|puedes|aide-moi|donne-moi|dis-moi|peux-tu)\b)"
+)
+"""Where a sentence that tells something goes on as a wish of the assistant's help."""
 _SUBORDINATE = re.compile(
     r"(?i)^(?:and |but |so |und |aber |y |pero |et |mais )?(?:if|when|whenever|since|after|before|"
     r"because|as|while|although|though|unless|until|once|wenn|als|weil|nachdem|bevor|seit|obwohl|"
@@ -162,7 +176,8 @@ _SUBORDINATE = re.compile(
 def clauses(sentence: Piece) -> list[Piece]:
     """``sentence`` split where a new statement about the user or theirs begins."""
     masked = mask_quotes(sentence.text)
-    asking = _ASKING.search(masked) if sentence.is_question else None
+    asking = (_ASKING if sentence.is_question else _BEGGING).search(masked)
+    asking = asking if asking and _LEANING_END.search(masked[: asking.start()]) is None else None
     head, tail = (masked[: asking.start()], asking) if asking else (masked, None)
     cuts = [0]
     for match in _JOIN.finditer(head):
@@ -177,6 +192,9 @@ def clauses(sentence: Piece) -> list[Piece]:
     if tail is not None:
         spans.append((tail.end(), len(masked), True))
     return _pieces(sentence, spans)
+
+
+_LEANING_END = re.compile(r"(?i)(?:^|\b(?:and|or|but|to|the|a|my|of|with|for))\W*$")
 
 
 def _is_whole(text: str) -> bool:
