@@ -14,6 +14,7 @@ from tsubasa_cli.memory import facts, people, slips
 from tsubasa_cli.memory.commands import DontSave, Forget, Remember, intent_of
 from tsubasa_cli.memory.cue_files import found
 from tsubasa_cli.memory.language import language_of
+from tsubasa_cli.memory.presupposed import presupposed_in
 from tsubasa_cli.memory.sentences import Piece, clauses, mask_quotes, sentences
 from tsubasa_cli.memory.values import Evidence
 from tsubasa_cli.memory.worth import Veto, Worth, worth_of
@@ -29,7 +30,8 @@ class Candidate:
 
     ``text`` is the clause as it is to be told: its words with pronouns replaced, what it corrects
     put right. ``question`` is the assistant's, where the words are only its answer: it tells what
-    they mean and is no evidence. ``evidence`` are exact substrings of turns; the first is of
+    they mean and is no evidence. ``is_presupposed``: no statement, but what a question takes for
+    granted. ``evidence`` are exact substrings of turns; the first is of
     ``turn``.
     """
 
@@ -43,6 +45,7 @@ class Candidate:
     added: tuple[str, ...] = ()
     parts: int = 1
     question: str = ""
+    is_presupposed: bool = False
 
     @property
     def said(self) -> str:
@@ -70,6 +73,7 @@ class _Reader:
         self.people: dict[str, str] = {}
         self.language = "en"
         self._person = ""
+        self._person_said: Evidence | None = None
         self._turns: list[Turn] = []
         self.asked = ""
         """The assistant's last words, if they asked the user something."""
@@ -120,7 +124,8 @@ class _Reader:
             self._read_clause(turn, piece, told_to)
             self.people |= people.people_in(piece.text)
             person = people.person_in(piece.text) or people.pet_in(piece.text)
-            self._person = person or self._person
+            if person:
+                self._person, self._person_said = person, Evidence(turn.id, piece.text)
 
     def _read_clause(self, turn: Turn, piece: Piece, told_to: bool) -> None:
         worth = worth_of(piece, self.language, self.people, told_to=told_to)
@@ -135,6 +140,24 @@ class _Reader:
             leant = facts.leans(piece.text) and self._go_on(candidate)
             if worth.veto is None and not leant:
                 self.kept.append(candidate)
+        is_aside = worth.veto in (Veto.QUESTION, Veto.REQUEST, Veto.NOBODY)
+        if is_aside and self.language == "en":
+            self._read_between_the_lines(turn, piece)
+
+    def _read_between_the_lines(self, turn: Turn, piece: Piece) -> None:
+        """What a question or a request takes for granted, unless it was told before."""
+        for each in presupposed_in(piece.text):
+            if any(name in each.text.split() for name in self.people):
+                continue
+            words = piece.text[each.start : each.end]
+            place = Piece(words, piece.start + each.start, piece.start + each.end)
+            worth = Worth(1.0, None, ("presupposed",))
+            evidence = (Evidence(turn.id, words),)
+            self.kept.append(
+                Candidate(
+                    turn, each.text, place, evidence, "en", worth, is_presupposed=True
+                )
+            )
 
     # ------------------------------------------------------------- what leans on something else
 
@@ -142,10 +165,11 @@ class _Reader:
         """The sentence that had Maria in it, put right by "No, it's Marta, not Maria"."""
         correction = self._correction(candidate)
         earlier = self._sentence_with(correction.wrong) if correction else None
+        names_both = (slips.correction_in(candidate.piece.text) or _NOTHING).wrong
         is_told_in_full = facts.speaks_of_self(
             slips.without_meaning(candidate.text), candidate.language
         )
-        if correction and earlier and not (is_told_in_full and correction.wrong):
+        if correction and earlier and not (is_told_in_full and names_both):
             self._put_right(candidate, correction, *earlier)
         elif candidate.worth.veto is None and not _is_fragment(candidate.text, correction):
             self.kept.append(replace(candidate, corrects=True))
@@ -189,25 +213,28 @@ class _Reader:
     def _go_on(self, candidate: Candidate) -> bool:
         """A clause that leans on the one before: its pronoun's person, or more about the same."""
         pronoun = facts.pronoun_of(candidate.piece.text)
-        last = self.kept[-1] if self.kept else None
-        if last is None or last.turn.id not in [turn.id for turn in self._turns[-2:]]:
-            return False
+        recent = [turn.id for turn in self._turns[-2:]]
+        named = self._person_said
         person = people.person_for(pronoun["who"], self._person) if pronoun else ""
-        if pronoun and person:
-            return self._give(candidate, pronoun, person, last)
-        is_here = last.turn.id == candidate.turn.id and last.parts < MOST_JOINED
-        return is_here and self._join(last, candidate)
+        if pronoun and person and named is not None and named.turn_id in recent:
+            return self._give(candidate, pronoun, person, named)
+        last = self.kept[-1] if self.kept else None
+        if last is None or last.is_presupposed or last.turn.id != candidate.turn.id:
+            return False
+        return last.parts < MOST_JOINED and self._join(last, candidate)
 
     def _give(
-        self, candidate: Candidate, pronoun: re.Match[str], person: str, last: Candidate
+        self, candidate: Candidate, pronoun: re.Match[str], person: str, named: Evidence
     ) -> bool:
+        """A clause about ``person``, whom the words ``named`` tell of."""
         text = people.with_person(candidate.text, pronoun["who"], person)
         worth = worth_of(Piece(text, 0, len(text)), candidate.language, self.people)
         if worth.veto is not None:
             return False
-        evidence: tuple[Evidence, ...] = (*candidate.evidence, last.evidence[0])
-        if last.turn.id == candidate.turn.id:
-            quote = candidate.turn.text[last.piece.start : candidate.piece.end]
+        evidence: tuple[Evidence, ...] = (*candidate.evidence, named)
+        if named.turn_id == candidate.turn.id:
+            start = candidate.turn.text.rfind(named.quote, 0, candidate.piece.start)
+            quote = candidate.turn.text[max(0, start) : candidate.piece.end]
             evidence = (Evidence(candidate.turn.id, quote),)
         self.kept.append(
             replace(
@@ -233,6 +260,9 @@ class _Reader:
             last, text=text, piece=piece, evidence=evidence, parts=last.parts + 1
         )
         return True
+
+
+_NOTHING = slips.Correction("", "")
 
 
 def _is_fragment(text: str, correction: slips.Correction | None) -> bool:

@@ -6,6 +6,8 @@ Data for ``memory.signals``: English in breadth, German, Spanish and French in t
 
 from __future__ import annotations
 
+import re
+
 CHANGE = (
     r"\b(?:no longer|not any ?more|n['’]t (?:\w+ ){0,6}any ?more|any ?more|any longer|used to|now|nowadays|these days|"
     r"lately|since then|moved|relocated|switched|changed?|replaced|swapped|traded|gave up|given up|"
@@ -121,6 +123,8 @@ KINDS = (
     "alcohol wine beer whisky vodka gin alkohol wein bier vino cerveza vin bière",
     "coffee espresso cappuccino latte kaffee café",
     "child children kid son daughter baby kind kinder hijo hija enfant",
+    "wedding marry married marriage hochzeit heiraten heiratet boda casarse mariage marier",
+    "smoke smoking cigarette cigar rauchen zigarette fumar cigarrillo fumer",
 )
 
 OPPOSITES = (
@@ -141,8 +145,29 @@ CONTRARY_OF_ONE_THING = (
     ("ill sick hospital", "recover healthy better well"),
     ("afraid scared fear", "brave enjoy"),
     ("morning early day", "night late evening"),
+    ("dark", "light bright"),
+    ("sweet", "savoury savory"),
 )  # fmt: skip
 """These are opposites only where both notes speak of the same thing besides."""
+
+RESIZED = re.compile(
+    r"(?i)\b(?:raised|increased|upped|bumped|lowered|reduced|cut|dropped|doubled|halved|erhöht|gesenkt|"
+    r"subi[óe]ron|subió|baj[óa]r?on|augmenté|baissé|(?:put|took) (?:the user |them )?(?:up|down)|"
+    r"hit|reached|got to|is up to|is down to|(?:went|gone|is|are) (?:up|down)|rose|fell|climbed)\b"
+    r"(?P<thing>[^.;]{0,60}?)\b(?:to|at|by now|auf|a|à|(?<=hit)|(?<=reached)) ?(?:now )?[$€£]?"
+    r"(?P<number>\d+(?:[.,:]\d+)*)(?P<unit>[^.;]{0,40})"
+)
+"""A number of something goes up or down to another."""
+SWAPPED = re.compile(
+    r"(?i)\b(?:replaced|swapped|traded(?: in)?|exchanged|switched from|changed from|ditched|dumped|"
+    r"ersetzt|tauschte|cambi[óé]|remplacé) (?:(?:the|their|his|her|an?|all) )?(?:old )?"
+    r"(?P<gone>[^.,;]{2,40}?) (?:with|for|to|in favou?r of|durch|gegen|por|par|contre) (?P<new>[^.,;]{2,40})"
+)
+"""One thing takes another's place."""
+
+WARMED = r"\b(?:come|came|comes|coming) (?:a)?round to\b|\b(?:come|came|grown|grew|learn\w*) to (?:love|like|enjoy)\b|\bwarmed (?:up )?to\b|\bhooked on\b|\bcan(?:no|['’])t get enough of\b"
+COOLED = r"\b(?:went|gone|going) off\b|\b(?:tired|sick) of\b|\bfed up with\b|\bcan(?:no|['’]| no)t stand\b|\bover it\b|\b(?:is|are)(?: not|n['’]t) into\b"
+"""Ways of saying "loves" and "hates" whose single words do not tell."""
 
 TOPICS = (
     "work job employ employer hire fire office career company firm salary boss startup promote quit resign arbeit arbeitet job trabaja trabajo travaille travail",

@@ -83,11 +83,16 @@ def is_negated(text: str) -> bool:
 
 def are_opposite(first: str, second: str) -> bool:
     """Whether the notes hold words of opposite meaning, on one side each."""
-    left, right = content_stems(first), content_stems(second)
+    left, right = content_stems(_felt(first)), content_stems(_felt(second))
     if any(_face(left, right, pair) for pair in _opposites(cues.OPPOSITES)):
         return True
     contrary = [p for p in _opposites(cues.CONTRARY_OF_ONE_THING) if _face(left, right, p)]
     return any((left & right) - plus - minus for plus, minus in contrary)
+
+
+def _felt(text: str) -> str:
+    """``text`` with plain words for having come to love or hate something."""
+    return _compiled(cues.COOLED).sub("hates", _compiled(cues.WARMED).sub("loves", text))
 
 
 def neutral(old: Observation, new: Observation) -> tuple[Observation, Observation]:

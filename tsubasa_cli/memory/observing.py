@@ -7,6 +7,7 @@ from tsubasa_cli.memory.dating import Dated, validity
 from tsubasa_cli.memory.facts import is_cancelled, kind_of
 from tsubasa_cli.memory.guard import danger_in
 from tsubasa_cli.memory.log import new_id
+from tsubasa_cli.memory.presupposed import TAG as PRESUPPOSED
 from tsubasa_cli.memory.slots import slot_of
 from tsubasa_cli.memory.subjects import subject_of
 from tsubasa_cli.memory.values import Kind, Observation, Status
@@ -53,4 +54,5 @@ def _kind(candidate: Candidate, when: Dated) -> Kind:
 
 def _tags(candidate: Candidate) -> tuple[str, ...]:
     tags = [CORRECTION] if candidate.corrects else []
+    tags += [PRESUPPOSED] if candidate.is_presupposed else []
     return (*tags, CANCELLED) if is_cancelled(candidate.text) else tuple(tags)

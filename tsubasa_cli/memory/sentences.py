@@ -152,7 +152,7 @@ _JOIN = re.compile(
 )
 _ASKING = re.compile(
     r"(?i)(?:, (?:so |and |but )?|,? so |; | [–—-]+ )(?=(?:what|where|when|which|who|how|why|can|"
-    r"could|would|do|does|did|should|is there|are there|is|are|any|will|was|wo|wie|wann|wer|warum|"
+    r"could|would|do|does|did|should|is there|are there|is|are|any|anything|anyone|will|was|wo|wie|wann|wer|warum|"
     r"welche\w*|kannst|könntest|gibt es|soll|(?:hast|kennst|weißt|würdest|magst|hättest) du|haben sie|"
     r"qué|cómo|dónde|cuál\w*|puedes|podrías|hay|(?:me )?(?:tienes|conoces|sabes|recomiendas)|"
     r"que|quoi|où|comment|quand|pourquoi|peux-tu|pouvez-vous|est-ce|quel\w*|"
@@ -184,6 +184,8 @@ def clauses(sentence: Piece) -> list[Piece]:
         left, right = head[cuts[-1] : match.start()], head[match.end() :]
         if _is_whole(left) and _stands_alone(right):
             cuts.append(match.end())
+    more = [m.end() for pattern in (_ABOUT_THEM, _LAUGHED) for m in pattern.finditer(head)]
+    cuts = sorted({*cuts, *more})
     ends = [*cuts[1:], len(head)]
     spans = [
         (start, end, sentence.is_question and tail is None)
@@ -194,6 +196,13 @@ def clauses(sentence: Piece) -> list[Piece]:
     return _pieces(sentence, spans)
 
 
+_ABOUT_THEM = re.compile(
+    r"(?i)(?<=\bmy )[^,.;?!]{3,40}(?:,| [–—-]) (?=(?:s?he)(?:['’]s| is| has| was| works| lives| loves|"
+    r" likes| hates| turns| wants)\b)"
+)
+"""Where somebody of the user's is told more of: "my nephew Jonte, he's 9"."""
+_LAUGHED = re.compile(r"(?i), (?=[^,]{1,60}\b(?:lol|lmao|rofl|lmfao)\W*$)")
+"""Where the last part of a sentence is laughed at, which says nothing of what comes before."""
 _LEANING_END = re.compile(r"(?i)(?:^|\b(?:and|or|but|to|the|a|my|of|with|for))\W*$")
 
 

@@ -22,6 +22,13 @@ _NOT = r"(?:,? (?:and )?not|,? nicht|,? no|,? pas|,? et non)"
 _WORD = r"[\w'’.+@/-]+"
 
 
+_VALUE = (
+    r"(?:(?:on |in )?(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|january|february|march|april|may|"
+    r"june|july|august|september|october|november|december)|\d[\d.,:]*(?: ?[ap]m)?|"
+    r"(?-i:[A-ZÀ-Þ][\wÀ-ÿ-]+))"
+)
+
+
 _CORRECTIONS = (
     re.compile(
         rf"(?i)\b(?:it['’]?s|it is|that['’]s|is|are|was|called|named|meant|say|said|es ist|ist|"
@@ -40,6 +47,10 @@ _CORRECTIONS = (
         rf"{_WORD})?)\W*$"
     ),
     re.compile(rf"(?i)^\W*(?:no|nope|nein|non),? (?P<right>{_WORD}(?: {_WORD})?)(?P<wrong>)\W*$"),
+    re.compile(
+        rf"(?i)\b(?:it|that|(?:the|my) \w+(?: \w+)?)(?:['’]s| is| was)(?: actually| really| only)? "
+        rf"(?P<right>{_VALUE})(?P<wrong>)\s*(?:[.!,;]|$)"
+    ),
     re.compile(
         rf"(?i)\b(?:i meant(?: to say)?|ich meinte|quise decir|je voulais dire) "
         rf"(?P<right>{_WORD}(?: {_WORD}){{0,2}}?)(?P<wrong>)\s*(?:[.!,;]|$)"

@@ -45,6 +45,7 @@ _EMPLOYER = (
     r"(?:\b(?:works|working|employed)|(?:^|\band|\balso) ?(?:now |currently |still )?work) (?:now |currently |full-time |"
     r"part-time |remotely )*(?:at|for) {value}",
     r"\bworks? as (?:[^.;,]{2,40}?) (?:at|for) {value}",
+    rf"\b(?:teaches|lectures|nurses) (?:[^.;,]{{2,40}}? )?(?:at|for) (?:the )?{_CAP}{{value}}",
     rf"\b(?:start(?:ed|s)?|began|begun|got|took|accepted|has|have|found|landed) {_NEW_JOB}"
     rf"(?:as (?:[^.;,]{{2,40}}?) )?(?:at|for|with) {{value}}",
     rf"\b(?:started|begun|began|starts) (?:out )?(?:at|with) {_CAP}{{value}}",
@@ -70,7 +71,8 @@ _TITLE = (
 )
 _HOME = (
     r"'s (?:new |current )?home is (?:now )?(?:in )?{value}",
-    rf"\b(?:rents?|owns?|shares?|has|have) (?:an? |my |his |her |their )?(?:[\w-]+ ){{0,3}}(?:flat|apartment|house|room|studio) in (?:the )?{_CAP}{{value}}",
+    rf"'s (?:new |current |own )?(?:place|flat|apartment|house|home|room|studio) (?:is )?(?:now )?in (?:the )?{_CAP}{{value}}",
+    rf"\b(?:rents?|(?:is|are) renting|owns?|shares?|has|have) (?:an? |my |his |her |their )?(?:[\w-]+ ){{0,3}}(?:flat|apartment|house|room|studio) in (?:the )?{_CAP}{{value}}",
     rf"\b(?:lives?|living|has lived|resides?|based|settled)\b[^.;]{{0,45}}?\b(?:in|near) (?:the )?{_CAP}{{value}}",
     r"\b(?:lives?|living|resides?|based) (?:now |currently )?in (?!an? |the |my |his |her ){value}",
     rf"\b(?:moved|relocated|moves)\b(?: house)?(?:[^.;]{{0,45}}?)\b(?:to|into) (?:the )?{_CAP}{{value}}",
@@ -193,7 +195,8 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ),
     (
         "favourite:{key}",
-        r"'s (?:new |current |all-time )?favou?rite (?P<key>[\w-]+(?: [\w-]+)?) "
+        r"'s (?:new |current |all-time )?favou?rite (?P<key>[\w-]+(?: [\w-]+)??) "
+        r"(?:these days |now |nowadays |currently |lately |at the moment |right now |of all time |still |ever )*"
         r"(?:is|has become|are|changed to) (?:now )?{value}",
     ),
     ("favourite:{key}", r"'s lieblings(?P<key>\w+) ist (?:jetzt )?{value}"),
@@ -293,13 +296,18 @@ DENIALS: tuple[tuple[str, str], ...] = (
     ),
     (
         "employer",
-        r"\b(?:is (?:now )?(?:unemployed|retired|jobless|between jobs|out of (?:work|a job))|retired|lost (?:his|her|"
+        r"\b(?:is (?:\w+ )?(?:unemployed|retired|jobless|between jobs|out of (?:work|a job))|retired|lost (?:his|her|"
         r"their|my) job|quit (?:his|her|their|my) job|was (?:fired|laid off))\b",
     ),
+    ("job", r"\bis (?:\w+ )?retired\b|\bretired\b"),
     ("employer", r"\barbeitet? nicht mehr (?:bei|für) {value}"),
     ("employer", r"\bya no trabaj[ao] (?:en|para) {value}"),
     ("employer", r"\bne travaille plus (?:chez|pour) {value}"),
+    ("employer", r"\b(?:a|ai) (?:démissionné|quitté son poste|quitté mon poste) (?:du|de la|de|chez|à) {value}"),
+    ("employer", r"\b(?:hat|habe) (?:bei|beim) {value} gekündigt"),
+    ("employer", r"\brenunci[óé] (?:a|en) {value}"),
     ("home", rf"\b{_NOT} (?:live|lives|living|reside) in {{value}}"),
+    ("home", r"\bmoved (?:back )?in with\b"),
     ("home", r"\b(?:moved away from|moved out of|left) (?=(?-i:[A-Z])){value}"),
     ("home", r"\b(?:wohnt|lebt) nicht mehr in {value}"),
     ("home", r"\bya no viv[eo] en {value}"),

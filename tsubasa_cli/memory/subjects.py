@@ -130,7 +130,7 @@ def predicate_of(statement: str, subject: str = USER) -> str | None:
 
     None where the statement is about somebody else. Of a narrative, only what holds today counts.
     """
-    text = re.sub(r"\s+", " ", current_part(statement).strip())
+    text = _subject_first(re.sub(r"\s+", " ", current_part(statement).strip()))
     head = _kin_head(text)
     if head is not None:
         if _normal(subject) == USER:
@@ -144,6 +144,29 @@ def predicate_of(statement: str, subject: str = USER) -> str | None:
         return f"'s {owned[1]}{text[owned.end() :]}" if owned else _owned(text, head_end)
     named = _POSSESSIVE_HEAD.match(text)
     return f" {text}" if named is None else f"'s{text[named.end() :]}"
+
+
+_TIME_FIRST = re.compile(
+    r"(?:(?:now|today|yesterday|recently|currently|finally|nowadays|meanwhile|maintenant|désormais|"
+    r"depuis|ahora|desde|since|in|on|at|for|after|last|this|en|el|le)\b"
+    r"(?! the (?:past|old days)| (?:a|my|another) (?:dream|former))[^;.]{0,60}?,? )"
+    r"(?=(?:the user|el usuario|la usuaria|l['’]utilisat(?:eur|rice))\b)",
+    re.IGNORECASE,
+)
+_VERB_FIRST = re.compile(
+    r"(?:am|im|in|seit|vor|ab|jetzt|nun|heute|gestern|vorgestern|inzwischen|mittlerweile|seitdem|"
+    r"letzte\w*|diese\w*) ?[^;,]{0,40}? ?\b(?P<verb>\w+) (?P<who>(?:der|die) (?:be)?nutzer(?:in)?)\b",
+    re.IGNORECASE,
+)
+
+
+def _subject_first(text: str) -> str:
+    """``text`` without the time that it begins with ("Am 3. Mai zog der Nutzer …")."""
+    german = _VERB_FIRST.match(text)
+    if german:
+        return f"{german['who']} {german['verb']}{text[german.end() :]}"
+    first = _TIME_FIRST.match(text)
+    return text[first.end() :] if first else text
 
 
 def _owned(text: str, end: int) -> str:

@@ -24,6 +24,7 @@ from tsubasa_cli.memory.lexical import (
     with_kinds,
 )
 from tsubasa_cli.memory.narrative import current_part
+from tsubasa_cli.memory.presupposed import TAG as PRESUPPOSED
 from tsubasa_cli.memory.slots import ended_slots, same_value, slot_values
 from tsubasa_cli.memory.subjects import same_subject
 from tsubasa_cli.memory.values import Kind, Observation
@@ -71,7 +72,7 @@ class Verdict:
 
 def by_rule(new: Observation, candidates: Sequence[Observation]) -> list[Verdict]:
     """What is certain, or ``[]``. All verdicts of one answer have the same bearing."""
-    repeats = [c for c in candidates if _is_repeat(c, new)]
+    repeats = [c for c in candidates if _is_repeat(c, new) or _is_arrival(c, new)]
     if repeats:
         return [Verdict(repeats[0], Bearing.REPEATS, "said again")]
     wrong = [c for c in candidates if is_correction(c, new)]
@@ -80,6 +81,9 @@ def by_rule(new: Observation, candidates: Sequence[Observation]) -> list[Verdict
     ends = [c for c in candidates if _changes_slot(c, new)]
     if ends:
         return [Verdict(c, Bearing.CHANGES, "one value at a time") for c in ends]
+    resized = [c for c in candidates if _resizes(c, new) or _swaps(c, new)]
+    if resized:
+        return [Verdict(c, Bearing.CHANGES, "a new value of the same thing") for c in resized]
     return _plans_end(new, candidates)
 
 
@@ -127,6 +131,8 @@ def says_all_of(old: Observation, new: Observation) -> bool:
 
 def _is_repeat(old: Observation, new: Observation) -> bool:
     before, after = current_part(old.statement), new.statement
+    if PRESUPPOSED in new.tags and core_stems(after) <= core_stems(before):
+        return not is_negated(before)
     return (
         same_subject(old.subject, new.subject) == 1
         and core_stems(before, old.language) == core_stems(after, new.language)
@@ -134,6 +140,38 @@ def _is_repeat(old: Observation, new: Observation) -> bool:
         and not has_cue(cues.CORRECTION, after)
         and not happened_apart(old, new)
     )
+
+
+def _is_arrival(old: Observation, new: Observation) -> bool:
+    """Whether ``new`` tells as a state what ``old`` told as a change: "switched to Parkview",
+    "works at Parkview"."""
+    if same_subject(old.subject, new.subject) < 1:
+        return False
+    value = slot_values(new.statement, new.subject).get("employer", "")
+    told = current_part(old.statement)
+    arrived = rf"\b(?:switched|moved|changed|went)\b[^.;]*\bto (?:the )?{re.escape(value)}\b"
+    return bool(value) and re.search(arrived, told, re.IGNORECASE) is not None
+
+
+def _resizes(old: Observation, new: Observation) -> bool:
+    """Whether a number that ``old`` tells of a thing went up or down: "my rent was raised to 845"."""
+    before, told = current_part(old.statement), cues.RESIZED.search(new.statement)
+    if told is None or same_subject(old.subject, new.subject) < 1 or old.kind is Kind.EVENT:
+        return False
+    measured = numbers_in(before)
+    if not measured or told["number"] in measured:
+        return False
+    things = content_stems(told["thing"], new.language) - numbers_in(told["thing"])
+    return bool(things & content_stems(before, old.language))
+
+
+def _swaps(old: Observation, new: Observation) -> bool:
+    """Whether ``new`` names what ``old`` tells of as replaced: "replaced the Pixel with …"."""
+    told = cues.SWAPPED.search(new.statement)
+    if told is None or same_subject(old.subject, new.subject) < 1 or old.kind is Kind.EVENT:
+        return False
+    gone = content_stems(told["gone"], new.language)
+    return bool(gone) and gone <= content_stems(current_part(old.statement), old.language)
 
 
 def _changes_slot(old: Observation, new: Observation) -> bool:
@@ -177,7 +215,15 @@ def _ends_slot(old: Observation, new: Observation) -> bool:
     return any(
         slot in before and (not value or same_value(before[slot], value))
         for slot, value in ended.items()
-    )
+    ) or _is_work_at(old, ended.get("employer", ""))
+
+
+def _is_work_at(old: Observation, place: str) -> bool:
+    """Whether ``old`` tells of the user's work at ``place`` in words that no pattern reads."""
+    named = content_stems(place, old.language)
+    told = content_stems(current_part(old.statement), old.language)
+    is_state = old.kind in (Kind.STATE, Kind.IDENTITY) and not is_negated(old.statement)
+    return bool(named) and is_state and named <= told
 
 
 def _refills_slot(old: Observation, new: Observation) -> bool:

@@ -44,7 +44,7 @@ _MALE = words_of(
 _TOKEN = re.compile(r"[^\W_]+|\s+|.", re.DOTALL)
 _SECOND_VERB = re.compile(
     r"((?:, | und | aber )(?:auch )?)([a-zäöü]{3,}e)(?= (?:in|an|bei|als|mit|gern|auf|für|"
-    r"seit|im|am|zu|nicht|kein)\b)"
+    r"seit|im|am|zu|nicht|kein|ein|eine|einen|einem|den|die|das|dort|nach|viel|sehr)\b)"
 )
 _SECOND_AUXILIARY = re.compile(r"((?:,| und| aber) )(bin|habe|werde)\b")
 _MINE = re.compile(r"(?i)mein(e|en|em|er|es)?")
