@@ -119,7 +119,7 @@ async def test_a_new_job_makes_one_dated_narrative(log: MemoryLog) -> None:
     assert [change.op for change in changes] == [Op.SUPERSEDE, Op.RECONCILE]
     (now,) = log.all()
     assert now.statement == (
-        "Until 4 May 2026: the user works at Acme; since then: the user joined Globex."
+        "Until 4 May 2026: the user works at Acme; then: the user joined Globex."
     )
     (before,) = log.all(status=(Status.SUPERSEDED,))
     assert (before.statement, before.valid_to) == ("The user works at Acme.", date(2026, 5, 4))

@@ -15,7 +15,7 @@ from tsubasa_cli.memory.commands import DontSave, Forget, Remember, intent_of
 from tsubasa_cli.memory.cue_files import found
 from tsubasa_cli.memory.language import language_of
 from tsubasa_cli.memory.presupposed import presupposed_in
-from tsubasa_cli.memory.sentences import Piece, clauses, mask_quotes, sentences
+from tsubasa_cli.memory.sentences import LAUGHED, Piece, clauses, mask_quotes, sentences
 from tsubasa_cli.memory.values import Evidence
 from tsubasa_cli.memory.worth import Veto, Worth, worth_of
 from tsubasa_cli.storage.values import Role, Turn
@@ -74,6 +74,8 @@ class _Reader:
         self.language = "en"
         self._person = ""
         self._person_said: Evidence | None = None
+        self._is_correcting = 0
+        """The turn that began with "Sorry, not Leipzig", if that is all it said so far."""
         self._turns: list[Turn] = []
         self.asked = ""
         """The assistant's last words, if they asked the user something."""
@@ -128,6 +130,9 @@ class _Reader:
                 self._person, self._person_said = person, Evidence(turn.id, piece.text)
 
     def _read_clause(self, turn: Turn, piece: Piece, told_to: bool) -> None:
+        if slips.only_corrects(piece.text):
+            self._is_correcting = turn.id
+            return
         worth = worth_of(piece, self.language, self.people, told_to=told_to)
         evidence = (Evidence(turn.id, piece.text),)
         plain = facts.with_subject(facts.without_lead(piece.text), self.language)
@@ -139,7 +144,8 @@ class _Reader:
         elif worth.veto in (None, Veto.NOBODY):
             leant = facts.leans(piece.text) and self._go_on(candidate)
             if worth.veto is None and not leant:
-                self.kept.append(candidate)
+                self.kept.append(replace(candidate, corrects=self._is_correcting == turn.id))
+                self._is_correcting = 0
         is_aside = worth.veto in (Veto.QUESTION, Veto.REQUEST, Veto.NOBODY)
         if is_aside and self.language == "en":
             self._read_between_the_lines(turn, piece)
@@ -154,9 +160,7 @@ class _Reader:
             worth = Worth(1.0, None, ("presupposed",))
             evidence = (Evidence(turn.id, words),)
             self.kept.append(
-                Candidate(
-                    turn, each.text, place, evidence, "en", worth, is_presupposed=True
-                )
+                Candidate(turn, each.text, place, evidence, "en", worth, is_presupposed=True)
             )
 
     # ------------------------------------------------------------- what leans on something else
@@ -287,4 +291,4 @@ def _takes_back(text: str) -> bool:
 def _is_joking(text: str) -> bool:
     """A turn that calls itself a joke, at its end or as a whole."""
     last = re.split(r"(?<=[.!?])\s+", text.strip())[-1]
-    return found("speech", "joke", last) is not None
+    return found("speech", "joke", last) is not None and LAUGHED.search(last) is None

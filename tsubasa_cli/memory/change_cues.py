@@ -60,7 +60,7 @@ CANCELLED = (
 
 HAPPENED = (
     r"\b(?:finally|in the end|did it|completed|finished|just got back|came back|"
-    r"returned from|signed|passed|ran|went to|flew to|travell?ed to|visited|adopted|bought|got|painted|"
+    r"returned from|signed|passed(?! away)|ran|went to|flew to|travell?ed to|visited|adopted|bought|got|painted|"
     r"moved|married|started|signed up|handed in|graduated|(?:was|were|went) (?:fun|wonderful|amazing|fantastic|lovely|nice|good|great|well|beautiful|awful|boring|a success)|"
     r"endlich|war in|zurück aus|fue|fui|estuvo|volvió|est allée?|suis allée?|revenue? de)\b"
 )
@@ -164,6 +164,13 @@ SWAPPED = re.compile(
     r"(?P<gone>[^.,;]{2,40}?) (?:with|for|to|in favou?r of|durch|gegen|por|par|contre) (?P<new>[^.,;]{2,40})"
 )
 """One thing takes another's place."""
+
+PARTED = (
+    r"\b(?:no longer|any ?more|died|dead|passed away|divorced|separated|broke up|split|left|ex|gone|sold|"
+    r"rehomed|gave (?:\w+ ){0,3}away|ran away|lost|born|now|not|never|n['’]t|nicht mehr|gestorben|"
+    r"getrennt|geschieden|murió|falleci\w+|divorci\w+|separ\w+|mort\w*|décédée?|plus)\b|n['’]t\b"
+)
+"""What ends being somebody's: a husband, a dog."""
 
 WARMED = r"\b(?:come|came|comes|coming) (?:a)?round to\b|\b(?:come|came|grown|grew|learn\w*) to (?:love|like|enjoy)\b|\bwarmed (?:up )?to\b|\bhooked on\b|\bcan(?:no|['’])t get enough of\b"
 COOLED = r"\b(?:went|gone|going) off\b|\b(?:tired|sick) of\b|\bfed up with\b|\bcan(?:no|['’]| no)t stand\b|\bover it\b|\b(?:is|are)(?: not|n['’]t) into\b"

@@ -15,6 +15,7 @@ from tsubasa_cli.memory.lexical import (
     has_cue,
     has_new_cue,
     is_negated,
+    names_in,
     numbers_in,
     with_kinds,
 )
@@ -32,8 +33,14 @@ def ends(old: Observation, new: Observation) -> bool:
     before, after = current_part(old.statement), new.statement
     if are_opposite(before, after):
         return True
-    is_over = has_new_cue(before, after, cues.ENDING) or is_negated(before) != is_negated(after)
-    return is_over and shared_part(old, new) >= SAME_THING
+    if shared_part(old, new) < SAME_THING:
+        return False
+    if has_new_cue(before, after, cues.ENDING):
+        return True
+    shared = topic_stems(old) & topic_stems(new)
+    named = content_stems(" ".join(names_in(before) & names_in(after)))
+    is_of_names = bool(shared) and shared <= named
+    return is_negated(before) != is_negated(after) and not is_of_names
 
 
 def shared_part(old: Observation, new: Observation) -> float:

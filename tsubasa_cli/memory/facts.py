@@ -80,7 +80,8 @@ _ELIDED = re.compile(
     r"(?P<verb>got|moved|started|bought|went|finished|quit|sold|adopted|joined|signed|visited|met|"
     r"had|became|graduated|passed|booked|landed|switched|turned|celebrated|came|flew|ran|lost|won|"
     r"tried|used to|been|working|living|planning|thinking|learning|studying|saving|love|loved|hate|"
-    r"can't stand|trying|looking forward|heading|going|getting|starting|staying|leaving|"
+    r"can't stand|trying|looking forward|heading|going|getting|starting|staying|leaving|majoring|"
+    r"specialising|specializing|interning|renting|"
     r"flying|training|renovating|visiting|celebrating|expecting)\b(?! (?:it|that|this|you|your|"
     r"to it|"
     r"back to (?:me|you)|the (?:code|error|answer|script))\b)"
@@ -119,7 +120,8 @@ _MINE_IMPLIED = re.compile(
     r"(?i)(?:(?:grand(?:pa|ma|dad|mum|mom)|granny|nana|mom|mum|dad|mama|papa|hubby)"
     r"(?: (?-i:[A-ZÀ-Þ])[\wÀ-ÿ-]+)? (?!of\b|in\b)[a-z]|"
     r"(?:new|old) (?:place|flat|apartment|house|home|job|boss|landlord|landlady|flatmate|roommate|"
-    r"neighbou?rs?|phone|laptop|car|bike|address|number|gym|school|doctor|dentist) (?:is|has|was)\b|"
+    r"neighbou?rs?|phone|laptop|car|bike|address|number|gym|school|doctor|dentist) (?:is|has|"
+    r"was)\b|"
     r"(?:landlord|landlady|boss) (?!is\b|and\b|or\b)(?:just |has )?\w+(?:ed|s) )"
 )
 """In English: who and what needs no "my" in casual words."""
@@ -146,11 +148,21 @@ def lacks_subject(text: str, language: str) -> bool:
     plain = without_lead(text)
     if language == "de":
         return _ELIDED_DE.match(plain) is not None
-    return language == "en" and bool(_elided(plain) or _FIRST_DAY.match(plain))
+    return language == "en" and bool(
+        _elided(plain) or _FIRST_DAY.match(plain) or _STREAK.match(plain)
+    )
+
+
+_STREAK = re.compile(
+    r"(?i)(?P<what>(?:\d+|two|three|four|five|six|seven|eight|nine|ten) (?:days|weeks|months|"
+    r"years) "
+    r"(?:without|sober|clean|off)\b)"
+)
 
 
 _ELIDED_DE = re.compile(
-    r"(?i)(?P<verb>bin|hab|habe|wohne|arbeite|lebe|mag|esse|trinke|fahre|spiele|lerne|studiere) (?!du\b|ich\b)"
+    r"(?i)(?P<verb>bin|hab|habe|wohne|arbeite|lebe|mag|esse|trinke|fahre|spiele|lerne|"
+    r"studiere) (?!du\b|ich\b)"
 )
 
 
@@ -162,8 +174,10 @@ def _elided(plain: str) -> re.Match[str] | None:
 _NO_DEED = words_of("said thought meant was were told understood heard forgot knew felt let found")
 _ELIDED_PAST = re.compile(
     r"(?i)^(?:(?:just|finally|recently|also|already|yesterday|today|last \w+|so|then),? )*"
-    rf"(?P<verb>(?:{'|'.join(sorted(IRREGULAR_PAST - _NO_DEED))}|hit|(?!need|based|related|unrelated|"
-    r"compared|according|provided|given|used|tried|asked|assumed|agreed|updated|edited|fixed|added)[a-z]{3,}ed)"
+    rf"(?P<verb>(?:{'|'.join(sorted(IRREGULAR_PAST - _NO_DEED))}|hit|(?!need|based|related|"
+    rf"unrelated|"
+    r"compared|according|provided|given|used|tried|asked|assumed|agreed|updated|edited|fixed|"
+    r"added)[a-z]{3,}ed)"
     r"(?: (?:up|off|out|in|down|back|over|away|on|into|through))?) "
     r"(?=(?:my|our|the|an?|to|from|for|with|at|some|two|three|four|five|both|all|\d+)\b)"
 )
@@ -178,6 +192,8 @@ def with_subject(text: str, language: str) -> str:
         return f"I had my {plain[:1].casefold()}{plain[1:]}"
     if language == "de" and _ELIDED_DE.match(plain):
         return f"ich {plain[:1].casefold()}{plain[1:]}"
+    if language == "en" and _STREAK.match(plain):
+        return f"I have been {plain[:1].casefold()}{plain[1:]}"
     match = _elided(plain) if language == "en" else None
     if match is None:
         return text

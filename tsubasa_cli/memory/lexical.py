@@ -78,7 +78,12 @@ def is_plan(note: Observation) -> bool:
 
 
 def is_negated(text: str) -> bool:
-    return has_cue(cues.NEGATION, _compiled(cues.TWICE_NEGATED).sub(" ", text))
+    plain = _ASIDE.sub("", _compiled(cues.TWICE_NEGATED).sub(" ", text))
+    return has_cue(cues.NEGATION, plain)
+
+
+_ASIDE = re.compile(r"(?i), (?:no|not|without) (?!longer|more|one)[^,;.]{1,30}(?=[.;]?$)")
+"""What is added to a statement and does not deny it: "…, no milk"."""
 
 
 def are_opposite(first: str, second: str) -> bool:

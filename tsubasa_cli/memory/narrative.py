@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from tsubasa_cli.memory.third_person.verbs import is_past
 from tsubasa_cli.memory.values import Observation, Precision
+from tsubasa_cli.memory.wordlist import words_of
 
 MOST_PAST = 2
 """Former values that a narrative tells; older ones are in the memory's history."""
@@ -21,22 +23,44 @@ LONGEST_PART = 200
 
 @dataclass(frozen=True, slots=True)
 class _Words:
+    """``until`` and ``since`` frame what lasted, ``before`` and ``then`` what happened."""
+
     until: str
     until_month: str
+    before: str
+    before_month: str
     since: str
+    then: str
     planned: str
 
 
 _WORDS = {
-    "en": _Words("until {}", "until {}", "; since then: ", "planned before"),
-    "de": _Words("bis {}", "bis {}", "; seitdem: ", "vorher geplant"),
-    "es": _Words("hasta el {}", "hasta {}", "; desde entonces: ", "antes planeado"),
-    "fr": _Words("jusqu'au {}", "jusqu'en {}", " ; depuis : ", "prévu auparavant"),
-}
-_SINCE = re.compile("|".join(re.escape(words.since) for words in _WORDS.values()))
+    "en": _Words(
+        "until {}", "until {}", "before {}", "before {}",
+        "; since then: ", "; then: ", "planned before",
+    ),
+    "de": _Words(
+        "bis {}", "bis {}", "vor dem {}", "vor {}",
+        "; seitdem: ", "; danach: ", "vorher geplant",
+    ),
+    "es": _Words(
+        "hasta el {}", "hasta {}", "antes del {}", "antes de {}",
+        "; desde entonces: ", "; después: ", "antes planeado",
+    ),
+    "fr": _Words(
+        "jusqu'au {}", "jusqu'en {}", "avant le {}", "avant {}",
+        " ; depuis : ", " ; ensuite : ", "prévu auparavant",
+    ),
+}  # fmt: skip
+_SINCE = re.compile(
+    "|".join(re.escape(mark) for words in _WORDS.values() for mark in (words.since, words.then))
+)
+_UNTIL = (
+    r"(?:until|bis|hasta|jusqu'(?:au|en)|before(?= \w+ \w* ?\d)|vor(?= \w+\.? \w*\.? ?\w* ?\d)|"
+    r"antes del?|avant)"
+)
 _PAST = re.compile(
-    r"(?:^|; )(?P<until>(?:until|bis|hasta|jusqu'(?:au|en)) [^:;]{1,40}): ?(?P<text>.*?)"
-    r"(?=; (?:until|bis|hasta|jusqu'(?:au|en)) [^:;]{1,40}: |$)",
+    rf"(?:^|; )(?P<until>{_UNTIL} [^:;]{{1,40}}): ?(?P<text>.*?)(?=; {_UNTIL} [^:;]{{1,40}}: |$)",
     re.IGNORECASE | re.DOTALL,
 )
 _PLANNED = re.compile(
@@ -45,18 +69,52 @@ _PLANNED = re.compile(
 )
 _HEAD = re.compile(
     r"(?:The (?=user)|User |(?:Der|Die) (?=Nutzer|Benutzer)|(?:El|La) (?=usuari)|L(?=['’]utilisat)|"
-    r"(?:My|His|Her|Their|Meine?|Mi|Mon|Ma|In|On|Since|Because|He|She|They) )",
+    r"(?:My|His|Her|Their|Meine?|Mi|Mon|Ma|In|On|At|For|From|After|Since|Because|He|She|They|A|An|"
+    r"Now|Today|Last|This|That|Am|Im|Seit|Jetzt|Nun|Desde|Ahora|En|Maintenant|Depuis|Désormais) |"
+    r"(?:Der|Die|Das) |(?:The|El|La|Los|Las|Le|Les) (?=[a-zß-ÿ]))",
 )
+_DEEDS = {
+    "en": re.compile(
+        r"(?:[^.;]{0,60}?,? )?(?:[Tt]he user|[Uu]ser|They|they|[A-ZÀ-Þ][\w-]+)"
+        r"(?:['’]s [\w-]+(?: [A-ZÀ-Þ][\w-]+)?)?(?: and others)?,? (?:[a-z]+ly |also |just |"
+        r"finally )*"
+        r"(?:(?:has|have|had) )?(?:just |finally |already )?(?P<verb>[a-z]+)(?: (?P<next>[a-z]+))?"
+    ),
+    "de": re.compile(r".*\b(?:ist|hat|sind|haben)\b.*\b\w*ge\w{2,}(?:t|en)\W*$", re.DOTALL),
+    "es": re.compile(r"(?:\w+ ){1,3}?(?:se |ha |han )?(?:\w+(?:ó|é|aron|ieron)|mudado|casado)\b"),
+    "fr": re.compile(r".{0,40}?\b(?:a|ont|est|sont|s['’]est) (?:\w+ )?\w+(?:é|i|u|is|it)e?s?\b"),
+}
+_LASTING = words_of(
+    "was were had knew felt thought kept lived worked loved liked hated wanted needed used "
+    "preferred enjoyed owned stayed meant understood"
+)
+"""Past forms that tell how it was, not what happened."""
 
 
 def reconciled(old: Observation, new: Observation, day: date, precision: Precision | None) -> str:
     """One sentence that tells both: ``old`` until ``day``, ``new`` since."""
     words = _words(new.language)
-    form = words.until if _is_exact(precision) else words.until_month
+    before, after = current_part(old.statement), current_part(new.statement)
+    forms = (words.until, words.until_month)
+    if _happened(before, old.language):
+        forms = (words.before, words.before_month)
+    form = forms[0] if _is_exact(precision) else forms[1]
     until = form.format(_rendered(day, precision, new.language))
-    past = [*past_parts(old.statement), (until, _bounded(current_part(old.statement)))][-MOST_PAST:]
+    past = [*past_parts(old.statement), (until, _bounded(before))][-MOST_PAST:]
     told = "; ".join(f"{when}: {_inside(text)}" for when, text in past)
-    return _capital(f"{told}{words.since}{_inside(current_part(new.statement))}.")
+    since = words.then if _happened(after, new.language) else words.since
+    return _capital(f"{told}{since}{_inside(after)}.")
+
+
+def _happened(text: str, language: str) -> bool:
+    """Whether ``text`` tells what happened ("moved to Lyon"), not how things stand."""
+    deed = _DEEDS[language if language in _DEEDS else "en"].match(text)
+    if deed is None or "verb" not in deed.groupdict():
+        return deed is not None
+    verb, following = deed["verb"], deed["next"] or ""
+    if verb in ("was", "were", "got"):
+        return verb == "got" or is_past(following)
+    return is_past(verb) and verb not in _LASTING
 
 
 def after_a_plan(plan: Observation, new: Observation) -> str:

@@ -13,7 +13,8 @@ from datetime import date, timedelta
 
 from tsubasa_cli.memory import change_cues as cues
 from tsubasa_cli.memory import narrative
-from tsubasa_cli.memory.corrections import corrected, is_grounded
+from tsubasa_cli.memory.corrections import TAG as CORRECTION
+from tsubasa_cli.memory.corrections import corrected, is_grounded, plain
 from tsubasa_cli.memory.lexical import has_cue
 from tsubasa_cli.memory.slots import slot_of
 from tsubasa_cli.memory.values import (
@@ -51,7 +52,8 @@ def _changes(
     if len(free) < len(verdicts) and not free:
         return _beside_the_users(new, verdicts[0], candidates)
     if not free:
-        return [Change(Op.ADD, _without_taken_slot(new, candidates), "new")]
+        told = replace(new, statement=plain(new.statement)) if CORRECTION in new.tags else new
+        return [Change(Op.ADD, _without_taken_slot(told, candidates), "new")]
     first = free[0]
     match first.bearing:
         case Bearing.REPEATS:
@@ -198,9 +200,10 @@ def _closed(verdict: Verdict, day: date) -> Change:
 
 
 def _day_of_change(new: Observation, old: Observation) -> date:
-    """The change's own date unless that lies before what it changes."""
+    """The change's own date unless that lies before what it changes, or ahead of its telling (an
+    appointment that was moved is off from the day on which it was moved)."""
     told = new.recorded_at.local().date()
-    own = new.event_from or new.valid_from
+    own = min(new.event_from or new.valid_from or told, told)
     return own if own and own >= min(day_of(old), told) - LOOSE else told
 
 

@@ -143,7 +143,8 @@ _I = (
     r"ich|mein|meine|meinen|wir|unser|unsere|yo|mi|mis|nosotros|je|mon|ma|mes|nous)\b|j['’]\w"
 )
 _ADVERB = (
-    r"(?:(?:also|now|then|currently|recently|next \w+|last \w+|auch|jetzt|nun|seitdem|también|ahora|"
+    r"(?:(?:also|now|then|currently|recently|next \w+|last \w+|auch|jetzt|nun|seitdem|también|"
+    r"ahora|"
     r"aussi|maintenant|désormais) )?"
 )
 _JOIN = re.compile(
@@ -152,8 +153,10 @@ _JOIN = re.compile(
 )
 _ASKING = re.compile(
     r"(?i)(?:, (?:so |and |but )?|,? so |; | [–—-]+ )(?=(?:what|where|when|which|who|how|why|can|"
-    r"could|would|do|does|did|should|is there|are there|is|are|any|anything|anyone|will|was|wo|wie|wann|wer|warum|"
-    r"welche\w*|kannst|könntest|gibt es|soll|(?:hast|kennst|weißt|würdest|magst|hättest) du|haben sie|"
+    r"could|would|do|does|did|should|is there|are there|is|are|any|anything|anyone|will|was|wo|"
+    r"wie|wann|wer|warum|"
+    r"welche\w*|kannst|könntest|gibt es|soll|(?:hast|kennst|weißt|würdest|magst|hättest) du|"
+    r"haben sie|"
     r"qué|cómo|dónde|cuál\w*|puedes|podrías|hay|(?:me )?(?:tienes|conoces|sabes|recomiendas)|"
     r"que|quoi|où|comment|quand|pourquoi|peux-tu|pouvez-vous|est-ce|quel\w*|"
     r"(?:tu|vous) (?:as|avez|connais\w*|peux|pouvez|sais|savez)|(?:as|connais|sais)-tu)\b|¿)"
@@ -184,7 +187,7 @@ def clauses(sentence: Piece) -> list[Piece]:
         left, right = head[cuts[-1] : match.start()], head[match.end() :]
         if _is_whole(left) and _stands_alone(right):
             cuts.append(match.end())
-    more = [m.end() for pattern in (_ABOUT_THEM, _LAUGHED) for m in pattern.finditer(head)]
+    more = [m.end() for pattern in (_ABOUT_THEM, _DOING, LAUGHED) for m in pattern.finditer(head)]
     cuts = sorted({*cuts, *more})
     ends = [*cuts[1:], len(head)]
     spans = [
@@ -197,11 +200,19 @@ def clauses(sentence: Piece) -> list[Piece]:
 
 
 _ABOUT_THEM = re.compile(
-    r"(?i)(?<=\bmy )[^,.;?!]{3,40}(?:,| [–—-]) (?=(?:s?he)(?:['’]s| is| has| was| works| lives| loves|"
+    r"(?i)(?<=\bmy )[^,.;?!]{3,40}(?:,| [–—-]) (?=(?:s?he)(?:['’]s| is| has| was| works| lives|"
+    r" loves|"
     r" likes| hates| turns| wants)\b)"
 )
 """Where somebody of the user's is told more of: "my nephew Jonte, he's 9"."""
-_LAUGHED = re.compile(r"(?i), (?=[^,]{1,60}\b(?:lol|lmao|rofl|lmfao)\W*$)")
+_DOING = re.compile(
+    r"(?i)(?<=\bi['’]m )(?:an? |in )[^,.;?!]{3,50}, (?=(?:majoring|specialising|specializing|"
+    r"working|"
+    r"living|studying|teaching|training|interning|renting) (?:in|at|as|for|on|with|to)\b)|"
+    r", (?=(?:bin|hab|habe|wohne|arbeite|lebe) (?:nämlich|halt|ja|eine?|in|bei|als|seit)\b)"
+)
+"""Where the user goes on about themselves without a new "I"."""
+LAUGHED = re.compile(r"(?i), (?=[^,]{1,60}\b(?:lol|lmao|rofl|lmfao)\W*$)")
 """Where the last part of a sentence is laughed at, which says nothing of what comes before."""
 _LEANING_END = re.compile(r"(?i)(?:^|\b(?:and|or|but|to|the|a|my|of|with|for))\W*$")
 
@@ -209,7 +220,7 @@ _LEANING_END = re.compile(r"(?i)(?:^|\b(?:and|or|but|to|the|a|my|of|with|for))\W
 def _is_whole(text: str) -> bool:
     """Whether ``text`` says something: more than "my wife" of "my wife and I", no "if …"."""
     plain = text.strip()
-    return not any(p.match(plain) for p in (_SUBORDINATE, _NOUN_ONLY, _TIME_ONLY))
+    return not any(p.match(plain) for p in (_SUBORDINATE, _NOUN_ONLY, _TIME_ONLY, _OPENING))
 
 
 def _stands_alone(text: str) -> bool:
@@ -220,6 +231,11 @@ def _stands_alone(text: str) -> bool:
     return len(said) > 1 and not (_LEANS.search(text) or _OBJECT.match(text))
 
 
+_OPENING = re.compile(
+    r"(?i)^(?:(?:no|nope|wait|oops|whoops|sorry|actually|hang on|hold on|scratch that|ok|okay|"
+    r"well|oh|"
+    r"ah|hey|yes|yeah|thanks|nein|moment|perdón|non|pardon)\b\W*)+$"
+)
 _TIME_ONLY = re.compile(
     r"(?i)^(?:(?:on|in|at|since|for|after|until|le|la|l['’]|les|el|los|en|il y a|depuis|desde|"
     r"hace|am|im|"

@@ -23,7 +23,8 @@ _WORD = r"[\w'’.+@/-]+"
 
 
 _VALUE = (
-    r"(?:(?:on |in )?(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|january|february|march|april|may|"
+    r"(?:(?:on |in )?(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|january|february|march|april|"
+    r"may|"
     r"june|july|august|september|october|november|december)|\d[\d.,:]*(?: ?[ap]m)?|"
     r"(?-i:[A-ZÀ-Þ][\wÀ-ÿ-]+))"
 )
@@ -67,6 +68,18 @@ def correction_in(text: str) -> Correction | None:
         if match:
             return Correction(match["right"].strip(" .,!"), (match["wrong"] or "").strip(" ."))
     return None
+
+
+_ONLY = re.compile(
+    r"(?i)\W*(?:(?:no|nope|sorry|oops|whoops|wait|actually|correction|hang on|my mistake|my bad|"
+    r"nein|falsch|"
+    r"quatsch|perdón|non|pardon)\W+)+(?:not|nicht|pas|no) [\w'’ -]{1,30}\W*"
+)
+
+
+def only_corrects(text: str) -> bool:
+    """ "Sorry, not Leipzig": what is wrong is named, what is right is yet to come."""
+    return _ONLY.fullmatch(text) is not None
 
 
 _SHAPES = (

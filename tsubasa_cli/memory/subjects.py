@@ -56,7 +56,8 @@ _KIN = "|".join(
 )
 _OWNER = r"(?:the user|user|i|he|she|they|we)"
 _ADJECTIVE = (
-    r"(?:(?:older|younger|elder|little|big|eldest|youngest|oldest|twin|half|late|new|best|close|old|"
+    r"(?:(?:older|younger|elder|little|big|eldest|youngest|oldest|twin|half|late|new|best|close|"
+    r"old|"
     r"good|ältere?|jüngere?|große|kleine|beste)\s+)*"
 )
 _NAME = r"(?-i:[A-ZÀ-Þ][\wÀ-ÿ'’-]*)"
@@ -68,7 +69,8 @@ _HEADS = (
     rf"(?P<name>{_NAME}),\s+(?:the user['’]s|my)\s+{_ADJECTIVE}(?P<kin>{_KIN})\b,?",
     # de: "meine Schwester (Anna)", "die Schwester (Anna) des Nutzers"
     rf"(?:meine?|seine?|ihre?)\s+{_ADJECTIVE}(?P<kin>{_KIN})\b(?:\s+(?P<name>{_NAME}))?",
-    rf"(?:die|der|das)\s+{_ADJECTIVE}(?P<kin>{_KIN})\b(?:\s+(?P<name>{_NAME}))?\s+(?:des|der|von)\s+"
+    rf"(?:die|der|das)\s+{_ADJECTIVE}(?P<kin>{_KIN})\b(?:\s+(?P<name>{_NAME}))?\s+(?:des|der|"
+    rf"von)\s+"
     r"(?:nutzers|nutzerin|benutzers|benutzerin)",
     # es, fr: "mi hermana (Ana)", "la sœur (Anne) de l'utilisateur"
     rf"(?:mis?|sus?|mon|ma|mes|son|sa|ses)\s+(?P<kin>{_KIN})\b(?:\s+(?P<name>{_NAME}))?",
@@ -155,7 +157,8 @@ _TIME_FIRST = re.compile(
 )
 _VERB_FIRST = re.compile(
     r"(?:am|im|in|seit|vor|ab|jetzt|nun|heute|gestern|vorgestern|inzwischen|mittlerweile|seitdem|"
-    r"letzte\w*|diese\w*) ?[^;,]{0,40}? ?\b(?P<verb>\w+) (?P<who>(?:der|die) (?:be)?nutzer(?:in)?)\b",
+    r"letzte\w*|diese\w*) ?[^;,]{0,40}? ?\b(?P<verb>\w+) (?P<who>(?:der|"
+    r"die) (?:be)?nutzer(?:in)?)\b",
     re.IGNORECASE,
 )
 

@@ -42,6 +42,7 @@ PLAN_OVERLAP = 0.5
 """The share of a plan's content words that what came of it repeats."""
 ONE_TALK_MS = 3_600_000
 
+_FIXED_SLOTS = ("hometown", "birthday")
 _VAGUE_SLOTS = ("employer", "home", "school", "gym")
 _REPLACING = (
     r"\b(?:sold|replaced|traded|swapped|instead|switched|crashed|scrapped|statt|verkauft|"
@@ -80,7 +81,7 @@ def by_rule(new: Observation, candidates: Sequence[Observation]) -> list[Verdict
         return [Verdict(c, Bearing.CORRECTS, "put right") for c in _alike(wrong)]
     ends = [c for c in candidates if _changes_slot(c, new)]
     if ends:
-        return [Verdict(c, Bearing.CHANGES, "one value at a time") for c in ends]
+        return [_slot_verdict(c, new) for c in ends]
     resized = [c for c in candidates if _resizes(c, new) or _swaps(c, new)]
     if resized:
         return [Verdict(c, Bearing.CHANGES, "a new value of the same thing") for c in resized]
@@ -154,7 +155,7 @@ def _is_arrival(old: Observation, new: Observation) -> bool:
 
 
 def _resizes(old: Observation, new: Observation) -> bool:
-    """Whether a number that ``old`` tells of a thing went up or down: "my rent was raised to 845"."""
+    """Whether a number that ``old`` tells of went up or down: "my rent was raised to 845"."""
     before, told = current_part(old.statement), cues.RESIZED.search(new.statement)
     if told is None or same_subject(old.subject, new.subject) < 1 or old.kind is Kind.EVENT:
         return False
@@ -189,6 +190,14 @@ def _replaces_slot(old: Observation, new: Observation) -> bool:
         for slot in before
         if slot in after
     )
+
+
+def _slot_verdict(old: Observation, new: Observation) -> Verdict:
+    """Where somebody was born cannot change: another value puts the first one right."""
+    before, after = slot_values(old.statement, old.subject), slot_values(new.statement, new.subject)
+    if any(slot in before and slot in after for slot in _FIXED_SLOTS):
+        return Verdict(old, Bearing.CORRECTS, "it cannot change")
+    return Verdict(old, Bearing.CHANGES, "one value at a time")
 
 
 def _has_room_for_one(slot: str, value: str, old: Observation, new: Observation) -> bool:
@@ -288,7 +297,10 @@ def _change_threshold(old: Observation) -> float:
 
 
 def _may_have_changed(old: Observation, new: Observation) -> bool:
-    """Lives do not change within one conversation, nor does what happened on another day."""
+    """Lives do not change within one conversation, nor does what happened on another day; who
+    somebody is to the user takes more than "again"."""
+    if old.kind is Kind.RELATION and not has_cue(cues.PARTED, new.statement):
+        return False
     return not happened_apart(old, new) and _is_later(old, new)
 
 

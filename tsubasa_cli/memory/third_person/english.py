@@ -23,6 +23,10 @@ _SPELT_OUT = {"m": "am", "ve": "have", "ll": "will", "re": "are", "im": "am", "i
 _SLANG = {"wanna": "wants to", "gotta": "has to", "hafta": "has to"}
 _LOOSE = {"gonna": "going to", "wanna": "want to", "gotta": "got to"}
 _CONJUNCTIONS = frozenset({"and", "or", "but", "then"})
+_NOW = frozenset({"now", "only", "just", "still", "mostly", "always"})
+_AFTER_VERBS = words_of(
+    "a an the my our his her their at in on for to with from only every it them"
+)
 _OTHER_SUBJECTS = words_of("he she it they you we who which that there this these those")
 _PAST_CUE = re.compile(
     r"(?i)\b(?:yesterday|ago|last (?:night|week|month|year|spring|summer|autumn|fall|winter|"
@@ -96,6 +100,7 @@ class _Telling:
         """ "i", "we", "both" (somebody and the user), or "" while none was met."""
         self.awaits_verb = False
         self.conjoins = False
+        self.was_deed = False
 
     def told(self) -> str:
         for place, word in enumerate(self.words):
@@ -120,7 +125,17 @@ class _Telling:
             self.conjoins = False
         if self.conjoins and low in COMMON and self._before(place) in _CONJUNCTIONS:
             return add_s(word)
+        if self._goes_on(place, low):
+            return add_s(word)
         return word
+
+    def _goes_on(self, place: int, low: str) -> bool:
+        """A present after a past: "I sold the car and now share one"."""
+        if self.subject != "i" or low not in COMMON or low in SAME_IN_PAST:
+            return False
+        before = [w.casefold() for w in self.words[:place] if w.strip()][-2:]
+        joined = before[-1:] == ["and"] or (before[:1] == ["and"] and before[1] in _NOW)
+        return joined and self.was_deed and self._next(place) in _AFTER_VERBS
 
     def _person(self, place: int, low: str) -> str | None:
         if low == "i" and not self._is_letter(place):
@@ -172,6 +187,7 @@ class _Telling:
             self.conjoins = low in {"have"} and self._next(place) not in PARTICIPLES
             return AUXILIARIES[low]
         if low in MODALS or low in UNCHANGED or is_past(low):
+            self.was_deed = is_past(low) and low not in UNCHANGED
             return word
         if low in SAME_IN_PAST and (self.is_past or low == "quit"):
             return word
