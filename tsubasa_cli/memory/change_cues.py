@@ -111,7 +111,7 @@ ADDITION = (
 )
 
 LIGHT = {
-    "en": "call name have has get got go really very still just also always too now new own make do "
+    "en": "call name have has take get got go really very still just also always too now new own make do "
     "know remember say said tell told actually already day these thing place live like well",
     "de": "heißen heißt namens habe hat haben immer noch auch sehr jetzt wirklich",
     "es": "llamar llamado llama llamo tener tiene tengo muy ahora también siempre",

@@ -78,8 +78,13 @@ def is_plan(note: Observation) -> bool:
 
 
 def is_negated(text: str) -> bool:
-    plain = _ASIDE.sub("", _compiled(cues.TWICE_NEGATED).sub(" ", text))
+    plain = without_aside(_compiled(cues.TWICE_NEGATED).sub(" ", text))
     return has_cue(cues.NEGATION, plain)
+
+
+def without_aside(text: str) -> str:
+    """``text`` without what it adds by denying something else."""
+    return _ASIDE.sub("", text)
 
 
 _ASIDE = re.compile(r"(?i), (?:no|not|without) (?!longer|more|one)[^,;.]{1,30}(?=[.;]?$)")

@@ -89,8 +89,9 @@ _USER_GENITIVE = re.compile(
 )
 _NAMING = re.compile(
     rf"(?:['’]s name)?(?: (?:of the user|des nutzers|der nutzerin|del usuario|de la usuaria))?"
-    rf" (?:is|was|es|ist|est|heißt|se llama|s['’]appelle)(?: (?:called|named))? "
-    rf"(?:(?:Mr|Mrs|Ms|Dr)\.? )?{_NAME}(?: {_NAME})?"
+    rf" (?:is|are|was|were|es|ist|est|heißt|heißen|se llaman?|s['’]appell(?:e|ent))"
+    rf"(?: (?:called|named))? (?:(?:Mr|Mrs|Ms|Dr)\.? )?{_NAME}(?: {_NAME})?"
+    rf"(?:(?:, | and | und | y | et |, and ){_NAME})*"
     rf"(?:,? (?:not|nicht|no|pas|and not) {_NAME})?\W*$",
     re.IGNORECASE,
 )

@@ -22,6 +22,7 @@ from tsubasa_cli.memory.lexical import (
     names_in,
     numbers_in,
     with_kinds,
+    without_aside,
 )
 from tsubasa_cli.memory.narrative import current_part
 from tsubasa_cli.memory.presupposed import TAG as PRESUPPOSED
@@ -134,12 +135,32 @@ def _is_repeat(old: Observation, new: Observation) -> bool:
     before, after = current_part(old.statement), new.statement
     if PRESUPPOSED in new.tags and core_stems(after) <= core_stems(before):
         return not is_negated(before)
+    if _names_the_same(old, new):
+        return True
+    before, after = _affirmed(before), _affirmed(after)
     return (
         same_subject(old.subject, new.subject) == 1
         and core_stems(before, old.language) == core_stems(after, new.language)
         and is_negated(before) == is_negated(after)
         and not has_cue(cues.CORRECTION, after)
         and not happened_apart(old, new)
+    )
+
+
+def _names_the_same(old: Observation, new: Observation) -> bool:
+    """Whether ``new`` only names again whom ``old`` tells of: "my kids are called Ole and Ida"."""
+    if old.kind is not Kind.RELATION or not names_in(new.statement):
+        return False
+    if same_subject(old.subject, new.subject) < 1 or is_negated(old.statement + new.statement):
+        return False
+    told = with_kinds(core_stems(current_part(old.statement), old.language))
+    return with_kinds(core_stems(new.statement, new.language)) <= told
+
+
+def _affirmed(text: str) -> str:
+    """ "Does not sleep well" is "sleeps badly"."""
+    return re.sub(
+        r"(?i)\b(?:does|do|did|has|have)(?: not|n['’]t) (\w+ (?:\w+ )?)well\b", r"\1badly", text
     )
 
 
@@ -332,4 +353,4 @@ def _covers(old: Observation, new: Observation) -> bool:
 
 
 def _stems_of(note: Observation) -> frozenset[str]:
-    return core_stems(current_part(note.statement), note.language)
+    return core_stems(without_aside(current_part(note.statement)), note.language)
