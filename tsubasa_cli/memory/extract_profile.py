@@ -112,7 +112,7 @@ class Profiles:
 
     def known(self, model_hash: str) -> Profile | None:
         """The profile of a model, None when it was not measured yet."""
-        stored = self._read().get(f"{model_hash}:{_version()}")
+        stored = self._read().get(self.key(model_hash))
         return _profile(stored) if stored else None
 
     async def of(self, model: Model, model_hash: str) -> Profile:
@@ -120,8 +120,13 @@ class Profiles:
         if known := self.known(model_hash):
             return known
         profile = await profile_of(model)
-        self._write(self._read() | {f"{model_hash}:{_version()}": asdict(profile)})
+        self._write(self._read() | {self.key(model_hash): asdict(profile)})
         return profile
+
+    @staticmethod
+    def key(model_hash: str) -> str:
+        """Under which a model's profile stands: it holds for these prompts only."""
+        return f"{model_hash}:{_version()}"
 
     def _read(self) -> dict[str, dict[str, float]]:
         try:
