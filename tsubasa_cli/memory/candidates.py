@@ -7,7 +7,7 @@ corrects, a joke takes back what it follows. The assistant's words are never rea
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tsubasa_cli.memory import facts, people, slips
@@ -53,10 +53,13 @@ class Candidate:
         return " ".join(evidence.quote for evidence in self.evidence)
 
 
-def candidates(turns: Sequence[Turn], targets: Collection[int]) -> list[Candidate]:
+def candidates(
+    turns: Sequence[Turn], targets: Collection[int], known: Mapping[str, str] | None = None
+) -> list[Candidate]:
     """The candidates of the user's ``targets`` (turn ids), in order, vetoed ones left out. The
-    other ``turns`` of the branch tell who is who and what was taken back."""
-    reader = _Reader()
+    other ``turns`` of the branch tell who is who and what was taken back; ``known`` are people who
+    were named in earlier sessions, by name."""
+    reader = _Reader(known or {})
     for turn in turns:
         if turn.role is Role.USER:
             reader.read(turn)
@@ -68,9 +71,9 @@ def candidates(turns: Sequence[Turn], targets: Collection[int]) -> list[Candidat
 class _Reader:
     """Reads the user's turns in order; ``kept`` holds what may be facts, with their scores."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: Mapping[str, str]) -> None:
         self.kept: list[Candidate] = []
-        self.people: dict[str, str] = {}
+        self.people: dict[str, str] = dict(known)
         self.language = "en"
         self._person = ""
         self._person_said: Evidence | None = None

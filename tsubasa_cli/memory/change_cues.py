@@ -165,6 +165,12 @@ SWAPPED = re.compile(
 )
 """One thing takes another's place."""
 
+DIED = (
+    r"\b(?:died|passed away|passed on|put (?:[\w'’]+ ){1,3}(?:to sleep|down)|lost (?:the )?(?:battle|fight)|"
+    r"is dead|ist gestorben|starb|eingeschläfert|murió|falleci\w+|est morte?|est décédée?)\b"
+)
+"""Somebody, or an animal of the user's, is no more."""
+
 PARTED = (
     r"\b(?:no longer|any ?more|died|dead|passed away|divorced|separated|broke up|split|left|ex|gone|sold|"
     r"rehomed|gave (?:\w+ ){0,3}away|ran away|lost|born|now|not|never|n['’]t|nicht mehr|gestorben|"

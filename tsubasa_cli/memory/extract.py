@@ -8,7 +8,7 @@ grammar is not sure, or, a strong one, everything from whole windows of turns.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from tsubasa_cli.memory.candidates import Candidate, candidates
@@ -64,14 +64,20 @@ class Extractor:
         self._profile = profile
         self._model_hash = model_hash
 
-    async def extract(self, turns: Sequence[Turn], targets: Collection[int]) -> list[Observation]:
+    async def extract(
+        self,
+        turns: Sequence[Turn],
+        targets: Collection[int],
+        known: Mapping[str, str] | None = None,
+    ) -> list[Observation]:
         """The observations of the user turns ``targets`` (ids) among ``turns``, which are a
-        session's branch up to the last of them, in order.
+        session's branch up to the last of them, in order. ``known`` are the user's people of
+        earlier sessions, by name (``people.told_of``).
 
         Raises ``ExtractionError`` when a model's answer is unusable for a turn, and what the model
         raises, ``PreemptedError`` among it; nothing is remembered of a run that raised.
         """
-        found = candidates(turns, targets)
+        found = candidates(turns, targets, known)
         if self._model is None:
             observations = await self._one_by_one(found, None)
         elif self._profile.reads_windows:

@@ -158,6 +158,15 @@ class MemoryLog:
             (statement,),
         )
 
+    def naming(self, names: Collection[str], limit: int = 200) -> list[Observation]:
+        """Active memories that hold one of ``names``, the newest first."""
+        if not names:
+            return []
+        either = " OR ".join("instr(statement, ?)" for _ in names)
+        return self._select(
+            f"status = 'active' AND ({either}) ORDER BY recorded_ms DESC LIMIT ?", (*names, limit)
+        )
+
     def by_slot(self, subject: str, slot: str) -> list[Observation]:
         """The active memories that give ``subject``'s ``slot`` a value, the newest first."""
         return self._select(

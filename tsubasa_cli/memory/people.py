@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from tsubasa_cli.memory.sentences import mask_quotes
 from tsubasa_cli.memory.subjects import RELATIONS
@@ -61,10 +62,22 @@ def people_in(text: str) -> dict[str, str]:
     return found
 
 
+def told_of(statements: Iterable[str]) -> dict[str, str]:
+    """The people that memories name: name → the word that tells who it is to the user."""
+    known: dict[str, str] = {}
+    for statement in statements:
+        known |= people_in(_USERS.sub("my", statement))
+    return known
+
+
+_USERS = re.compile(r"(?i)\b(?:the user['’]s|(?<=and )their)(?= )")
+
+
 def with_relation(text: str, known: dict[str, str]) -> str:
     """``text`` that begins with a known name, told of "my dog Rex"; others as they are."""
     first = re.match(rf"({NAME})(?=['’]s|,| )", text)
-    if first is None or " and " in text[first.end() : first.end() + 5]:
+    after = text[first.end() :] if first else ""
+    if first is None or " and " in after[:5] or re.match(rf"(?i), {MINE}\b", after):
         return text
     kin = known.get(first[0].split()[0], "")
     return f"my {kin} {text}" if kin and not begins_with_person(text) else text

@@ -8,6 +8,7 @@ still to do.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,12 +20,16 @@ from tsubasa_cli.memory.extract import ExtractionError, Extractor
 from tsubasa_cli.memory.memory import Memory
 from tsubasa_cli.memory.mind import Mind
 from tsubasa_cli.memory.outcomes import expected_versions
+from tsubasa_cli.memory.people import told_of
 from tsubasa_cli.memory.values import Actor, MemoryEvent, Observation
 from tsubasa_cli.storage.sessions import SessionStore
 from tsubasa_cli.storage.values import Instant, Turn
 
 BATCH_TURNS = 4
 """The user's turns that are distilled together: little is done twice after an interruption."""
+MOST_NAMES = 20
+"""Names of a batch that are looked up among what is known."""
+_NAME = re.compile(r"\b[A-ZÀ-Þ][\wÀ-ÿ-]{2,}")
 ATTEMPTS = 3
 """How often a batch is made anew because its memories changed meanwhile."""
 
@@ -82,11 +87,18 @@ class Distiller:
     async def _learned(self, session_id: str, ids: Sequence[int]) -> list[MemoryEvent]:
         """Learn from the turns ``ids``; what was changed by hand meanwhile is looked at anew."""
         path = await asyncio.to_thread(self._store.path, session_id, ids[-1])
-        found = await self._extractor.extract(path, ids)
+        known = await asyncio.to_thread(self._people_in, path, ids)
+        found = await self._extractor.extract(path, ids, known)
         for _ in range(ATTEMPTS - 1):
             with suppress(ConflictError):
                 return await self._evolved(found, ids)
         return await self._evolved(found, ids)
+
+    def _people_in(self, path: Sequence[Turn], ids: Sequence[int]) -> dict[str, str]:
+        """Whom the turns ``ids`` name and memories know: "Kuba" is the user's son."""
+        said = " ".join(turn.text for turn in path if turn.id in ids)
+        names = list(dict.fromkeys(_NAME.findall(said)))[:MOST_NAMES]
+        return told_of(each.statement for each in self._memory.log.naming(names))
 
     async def _evolved(self, found: Sequence[Observation], ids: Sequence[int]) -> list[MemoryEvent]:
         changes = await evolve(

@@ -209,6 +209,7 @@ _DOING = re.compile(
     r"(?i)(?<=\bi['’]m )(?:an? |in )[^,.;?!]{3,50}, (?=(?:majoring|specialising|specializing|"
     r"working|"
     r"living|studying|teaching|training|interning|renting) (?:in|at|as|for|on|with|to)\b)|"
+    r",? so (?=if \w+ (?:ask|want|wonder)\w*\b)|"
     r", (?=(?:bin|hab|habe|wohne|arbeite|lebe) (?:nämlich|halt|ja|eine?|in|bei|als|seit)\b)"
 )
 """Where the user goes on about themselves without a new "I"."""

@@ -277,6 +277,18 @@ PATTERNS: tuple[tuple[str, str], ...] = (
         r"catholic|christian|hindu|jewish|judaism|atheist|agnostic)\b",
     ),
     ("height", r"\bis (?P<value>\d[\d.,]* ?(?:cm|m|feet|ft|meters|metres))(?: tall)?"),
+    (
+        "salary",
+        r"\b(?:makes|earns) (?:now )?(?P<value>[$€£]?\d[\d.,]*k?(?: euros| dollars| pounds)?)(?! (?:videos|cups|cakes|%|percent))\b",
+    ),
+    (
+        "rent",
+        r"\bpays (?:now )?(?P<value>[$€£]?\d[\d.,]*(?: euros| dollars| pounds)?) (?:in |of |a month in |for )?rent\b",
+    ),
+    (
+        "weight",
+        r"\bis (?:now )?(?:down to|up to|at) (?P<value>\d[\d.,]* ?(?:kg|kilos?|pounds|lbs?|stone))",
+    ),
     ("weight", r"\bweighs (?P<value>\d[\d.,]* ?(?:kg|kilos?|pounds|lbs?|stone))"),
 )
 
@@ -291,7 +303,7 @@ DENIALS: tuple[tuple[str, str], ...] = (
     ),
     (
         "employer",
-        r"\b(?:quit|left|was fired from|was laid off by|resigned from|was let go by) "
+        r"\b(?:quit|left|(?:was|got) (?:fired|sacked|laid off|let go) (?:from|by|at)|resigned from) "
         r"(?=(?-i:[A-Z])){value}",
     ),
     (

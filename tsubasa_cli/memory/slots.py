@@ -39,6 +39,13 @@ _CONTRAST = re.compile(
 )
 
 
+_WISH = re.compile(
+    r",? (?:and|but|so) (?=(?:also |now )?(?:wants?|hopes?|plans?|would|might|will|"
+    r"is (?:going to|planning|thinking|hoping))\b)"
+)
+"""Where a sentence goes on to what is only wished for."""
+
+
 def slot_of(statement: str, subject: str = "user", kind: Kind = Kind.STATE) -> str:
     """The single-valued attribute of ``subject`` that ``statement`` gives a value, or ``""``.
 
@@ -58,6 +65,7 @@ def slot_value(statement: str, slot: str, subject: str = "user") -> str:
 def slot_values(statement: str, subject: str = "user") -> dict[str, str]:
     """Every slot that ``statement`` fills, most telling first (an employer before a job title)."""
     predicate = predicate_of(statement, subject)
+    predicate = predicate and _WISH.split(predicate)[0]
     if predicate is None or _unsure().search(predicate):
         return {}
     return _first_of_each(_matches(PATTERNS, _CONTRAST.sub("", predicate)))

@@ -80,7 +80,7 @@ def by_rule(new: Observation, candidates: Sequence[Observation]) -> list[Verdict
     wrong = [c for c in candidates if is_correction(c, new)]
     if wrong:
         return [Verdict(c, Bearing.CORRECTS, "put right") for c in _alike(wrong)]
-    ends = [c for c in candidates if _changes_slot(c, new)]
+    ends = [c for c in candidates if _changes_slot(c, new) or _has_died(c, new)]
     if ends:
         return [_slot_verdict(c, new) for c in ends]
     resized = [c for c in candidates if _resizes(c, new) or _swaps(c, new)]
@@ -211,6 +211,16 @@ def _replaces_slot(old: Observation, new: Observation) -> bool:
         for slot in before
         if slot in after
     )
+
+
+def _has_died(old: Observation, new: Observation) -> bool:
+    """Whether ``new`` tells the death of whom ``old`` tells something of today."""
+    if old.kind in (Kind.EVENT, Kind.PLAN) or not has_cue(cues.DIED, new.statement):
+        return False
+    named = names_in(new.statement) - cues.CALENDAR
+    subject = set(new.subject.split()) - {"user"}
+    mourned = (named & subject) or named
+    return bool(mourned) and mourned <= names_in(old.statement)
 
 
 def _slot_verdict(old: Observation, new: Observation) -> Verdict:

@@ -25,6 +25,7 @@ from tsubasa_cli.memory.evolve import evolve
 from tsubasa_cli.memory.extract import Extractor
 from tsubasa_cli.memory.extract_profile import Profiles
 from tsubasa_cli.memory.log import MemoryLog
+from tsubasa_cli.memory.people import told_of
 from tsubasa_cli.memory.values import Actor, Change, Observation, Op, Status
 from tsubasa_cli.storage.database import connect
 from tsubasa_cli.storage.paths import Paths
@@ -54,7 +55,8 @@ async def extracted(case: Case, model: CachedModel | None) -> list[list[Observat
     number = 0
     for turns in case.sessions():
         targets = [turn.id for turn in turns if turn.role is Role.USER]
-        found = await extractor.extract(turns, targets)
+        known = told_of(each.statement for session in sessions for each in session)
+        found = await extractor.extract(turns, targets, known)
         sessions.append([replace(o, id=f"m{number + i:09}") for i, o in enumerate(found)])
         number += len(found)
     return sessions
