@@ -25,11 +25,14 @@ _DIALOGUE_ID = re.compile(r"D\d+:\d+")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question and the ids of the turns that hold its answer."""
+    """A question, its place in the file, the ids of the turns that hold its answer, and that
+    answer; for an adversarial question, which has none, the wrong one that it suggests."""
 
     text: str
     evidence: frozenset[str]
     category: int
+    place: int
+    answer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +52,17 @@ class Conversation:
     name: str
     speakers: tuple[str, str]
     notes: list[Note]
-    questions: list[Asked]
+    asked: list[Asked]
+    """All of them."""
     turns: dict[str, tuple[str, str]]
     """Speaker and words by dialogue id, in order."""
     dates: dict[int, str]
     """As the file writes them, by session."""
+
+    @property
+    def questions(self) -> list[Asked]:
+        """Those that retrieval is judged by: answerable, with their evidence named."""
+        return [asked for asked in self.asked if asked.category in CATEGORIES and asked.evidence]
 
 
 def read(path: Path) -> list[Conversation]:
@@ -66,7 +75,7 @@ def fill(conversation: Conversation, paths: Paths) -> dict[int, str]:
     numbers: dict[str, int] = {}
     with transaction(connection):
         for session in sorted(conversation.dates):
-            when = _instant(conversation.dates[session])
+            when = instant(conversation.dates[session])
             key = f"s{session:09}"
             connection.execute(
                 "INSERT INTO sessions (id, title, created_ms, created_offset, updated_ms,"
@@ -75,7 +84,7 @@ def fill(conversation: Conversation, paths: Paths) -> dict[int, str]:
             )
             before = None
             for name, (speaker, words) in conversation.turns.items():
-                if _session(name) == session:
+                if session_of(name) == session:
                     before = connection.execute(
                         "INSERT INTO turns (session_id, parent_id, role, text, status, created_ms,"
                         " created_offset) VALUES (?, ?, 'user', ?, 'complete', ?, 0)",
@@ -93,7 +102,7 @@ def fill(conversation: Conversation, paths: Paths) -> dict[int, str]:
 
 def last_day(conversation: Conversation) -> Instant:
     """When the questions are asked: after everything was said."""
-    return max(map(_instant, conversation.dates.values()), key=lambda moment: moment.epoch_ms)
+    return max(map(instant, conversation.dates.values()), key=lambda moment: moment.epoch_ms)
 
 
 def covered(item: Recalled, names: dict[int, str]) -> set[str]:
@@ -116,16 +125,11 @@ def _conversation(item: dict[str, Any]) -> Conversation:
         speakers=(said["speaker_a"], said["speaker_b"]),
         notes=[
             Note(text, speaker, _ids(cites), _number(key))
-            for key, by_speaker in item["observation"].items()
+            for key, by_speaker in item.get("observation", {}).items()
             for speaker, rows in by_speaker.items()
             for text, cites in rows
         ],
-        questions=[
-            Asked(entry["question"], evidence, entry["category"])
-            for entry in item["qa"]
-            if entry["category"] in CATEGORIES
-            and (evidence := frozenset(_ids(entry.get("evidence", []))))
-        ],
+        asked=[_asked(place, entry) for place, entry in enumerate(item["qa"])],
         turns={
             turn["dia_id"]: (turn["speaker"], turn["text"])
             for key, turns in said.items()
@@ -136,13 +140,23 @@ def _conversation(item: dict[str, Any]) -> Conversation:
     )
 
 
+def _asked(place: int, entry: dict[str, Any]) -> Asked:
+    return Asked(
+        text=entry["question"],
+        evidence=frozenset(_ids(entry.get("evidence", []))),
+        category=entry["category"],
+        place=place,
+        answer=str(entry.get("answer", entry.get("adversarial_answer", ""))),
+    )
+
+
 def _observation(
     place: int, note: Note, conversation: Conversation, numbers: dict[str, int]
 ) -> Observation:
     return Observation(
         id=f"m{place:09}",
         statement=note.text,
-        recorded_at=_instant(conversation.dates[note.session]),
+        recorded_at=instant(conversation.dates[note.session]),
         subject=note.speaker,
         evidence=tuple(Evidence(numbers[name], conversation.turns[name][1]) for name in note.cites),
     )
@@ -156,11 +170,13 @@ def _number(key: str) -> int:
     return int(key.split("_")[1])
 
 
-def _session(dialogue_id: str) -> int:
+def session_of(dialogue_id: str) -> int:
+    """The number of the session that a turn belongs to."""
     return int(dialogue_id[1:].split(":")[0])
 
 
-def _instant(words: str) -> Instant:
+def instant(words: str) -> Instant:
+    """A date as the file writes it, in UTC."""
     return Instant.from_datetime(
         datetime.strptime(words, "%I:%M %p on %d %B, %Y").replace(tzinfo=UTC)
     )

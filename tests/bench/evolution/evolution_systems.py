@@ -26,6 +26,7 @@ from tsubasa_cli.memory.extract import Extractor
 from tsubasa_cli.memory.extract_profile import Profiles
 from tsubasa_cli.memory.log import MemoryLog
 from tsubasa_cli.memory.people import told_of
+from tsubasa_cli.memory.rewrite import Model
 from tsubasa_cli.memory.values import Actor, Change, Observation, Op, Status
 from tsubasa_cli.storage.database import connect
 from tsubasa_cli.storage.paths import Paths
@@ -102,10 +103,11 @@ async def _changes(
             new, log=log, similar=_similar(log), model=model, now=now, calibration=weights
         )
     assert model is not None
-    return await _managed(new, log, model)
+    return await managed(new, log, model)
 
 
-async def _managed(new: Sequence[Observation], log: MemoryLog, model: CachedModel) -> list[Change]:
+async def managed(new: Sequence[Observation], log: MemoryLog, model: Model) -> list[Change]:
+    """What the model, prompted freely, does with each new observation in turn."""
     store = {memory.id: memory for memory in log.all()}
     changes: list[Change] = []
     for observation in new:
@@ -117,7 +119,7 @@ async def _managed(new: Sequence[Observation], log: MemoryLog, model: CachedMode
 
 
 async def _managed_one(
-    new: Observation, store: Sequence[Observation], model: CachedModel
+    new: Observation, store: Sequence[Observation], model: Model
 ) -> Change | None:
     if not store:
         return Change(Op.ADD, new)

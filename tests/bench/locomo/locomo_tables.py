@@ -1,0 +1,162 @@
+"""Records into figures: what every table and plot of the report is made of."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from locomo_records import read_records
+from locomo_scores import (
+    ADVERSARIAL,
+    CATEGORIES,
+    Interval,
+    bleu_1,
+    difference,
+    evidence_recall,
+    interval,
+    locomo_score,
+    mem0_f1,
+)
+
+Record = dict[str, Any]
+Value = Callable[[Record], float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """One model's records: answers by system, in the order of ``SYSTEMS``, and write costs."""
+
+    model: str
+    answers: Mapping[str, Sequence[Record]]
+    costs: Sequence[Record]
+
+
+def results_in(folder: Path, order: Sequence[str]) -> Results:
+    """The records of one model's folder. Of the prompts and windows found there only those of the
+    newest record count, so that no table mixes two."""
+    rows = list(read_records(folder / "answers.jsonl"))
+    newest = (rows[-1]["prompt"], rows[-1]["window"]) if rows else ("", 0)
+    kept = [row for row in rows if (row["prompt"], row["window"]) == newest]
+    by_system = defaultdict(list)
+    for row in kept:
+        by_system[row["system"]].append(row)
+    answers = {name: by_system[name] for name in order if name in by_system}
+    return Results(folder.name, answers, list(read_records(folder / "writes.jsonl")))
+
+
+# ----------------------------------------------------------------------------- what is measured
+
+
+def locomo(row: Record) -> float:
+    return locomo_score(row["answer"], row["gold"], row["category"])
+
+
+def set_f1(row: Record) -> float:
+    return mem0_f1(row["answer"], row["gold"])
+
+
+def bleu(row: Record) -> float:
+    return bleu_1(row["answer"], row["gold"])
+
+
+def evidence(row: Record) -> float | None:
+    """None too where the system does not say where its memories are from."""
+    if row["covers"] is None or row["category"] == ADVERSARIAL:
+        return None
+    return evidence_recall(row["covers"], row["evidence"])
+
+
+def context_tokens(row: Record) -> float:
+    return float(row["context_tokens"])
+
+
+def seconds(row: Record) -> float:
+    return float(row["read_seconds"] + row["answer_seconds"])
+
+
+def answerable(rows: Iterable[Record]) -> list[Record]:
+    """Categories 1 to 4."""
+    return [row for row in rows if row["category"] != ADVERSARIAL]
+
+
+def of_category(rows: Iterable[Record], category: int) -> list[Record]:
+    return [row for row in rows if row["category"] == category]
+
+
+def mean(rows: Iterable[Record], value: Value) -> Interval:
+    """With its interval, clustered by conversation."""
+    clusters: dict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        if (found := value(row)) is not None:
+            clusters[row["conversation"]].append(found)
+    return interval(clusters)
+
+
+def plain_mean(rows: Sequence[Record], value: Callable[[Record], float]) -> float:
+    return statistics.fmean(map(value, rows)) if rows else 0.0
+
+
+def compared(ours: Sequence[Record], theirs: Sequence[Record], value: Value) -> Interval:
+    """Ours minus theirs, question by question."""
+    return difference(_by_question(ours, value), _by_question(theirs, value))
+
+
+def common(results: Results) -> set[tuple[str, int]]:
+    """The questions that every system has answered."""
+    sets = [{(r["conversation"], r["question"]) for r in rows} for rows in results.answers.values()]
+    return set.intersection(*sets) if sets else set()
+
+
+def _by_question(rows: Iterable[Record], value: Value) -> dict[str, dict[int, float]]:
+    found: dict[str, dict[int, float]] = defaultdict(dict)
+    for row in rows:
+        if (score := value(row)) is not None:
+            found[row["conversation"]][row["question"]] = score
+    return found
+
+
+# ----------------------------------------------------------------------------- what writing costs
+
+
+@dataclass(frozen=True, slots=True)
+class WriteCost:
+    """Of one writer, over all its conversations: turns of the speaker as the user, and per 1,000
+    of them calls of the model, tokens and seconds; events by kind; turns that failed."""
+
+    writer: str
+    turns: int
+    calls: float
+    tokens: float
+    seconds: float
+    events: Mapping[str, int]
+    failed: int
+
+
+def write_costs(costs: Sequence[Record]) -> Iterator[WriteCost]:
+    """One a writer, in the order in which they came."""
+    writers = dict.fromkeys(row["writer"] for row in costs)
+    for writer in writers:
+        yield _write_cost(writer, [row for row in costs if row["writer"] == writer])
+
+
+def _write_cost(writer: str, rows: Sequence[Record]) -> WriteCost:
+    turns = sum(row["turns"] for row in rows)
+    per_1000 = {
+        name: 1_000 * sum(row[name] for row in rows) / max(1, turns)
+        for name in ("calls", "tokens", "seconds")
+    }
+    events: dict[str, int] = defaultdict(int)
+    for row in rows:
+        for event in row["events"]:
+            events[event] += 1
+    failed = sum(row["turns"] for row in rows if row["error"])
+    return WriteCost(writer, turns, **per_1000, events=dict(events), failed=failed)
+
+
+def categories_in(rows: Iterable[Record]) -> list[int]:
+    found = {row["category"] for row in rows}
+    return [category for category in CATEGORIES if category in found]

@@ -1,0 +1,304 @@
+"""The report on LoCoMo, made from the records alone.
+
+    python tests/bench/locomo/report.py DIR --to assets/bench
+
+``DIR`` is what ``run.py`` was given as ``--out``. Writes ``MODEL.md``, ``MODEL-f1.svg`` and
+``MODEL-evidence.svg`` for every model; the words of the data set are in the records only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+import locomo_tables as tables  # noqa: E402
+from locomo_plots import Dot, curve  # noqa: E402
+from locomo_records import checksum  # noqa: E402
+from locomo_scores import ADVERSARIAL, CATEGORIES, Interval  # noqa: E402
+from locomo_systems import IN_WORDS, SYSTEMS, parts_of  # noqa: E402
+
+OURS = "tsubasa"
+MEASURES = {
+    "LoCoMo F1, answerable": (tables.answerable, tables.locomo),
+    "Mem0-style F1": (tables.answerable, tables.set_f1),
+    "evidence recall": (tables.answerable, tables.evidence),
+    "abstention": (lambda rows: tables.of_category(rows, ADVERSARIAL), tables.locomo),
+}
+
+
+def report(results: tables.Results, folder: Path) -> str:
+    """The whole report of one model, as Markdown."""
+    sections = (
+        _head(results),
+        _behind(results),
+        _locomo_table(results),
+        _mem0_table(results),
+        _cost_table(results),
+        _write_table(results),
+        _pictures(results),
+        _sources(results, folder),
+    )
+    return "\n".join(line for section in sections for line in [*section, ""])
+
+
+# ----------------------------------------------------------------------------- sections
+
+
+def _head(results: tables.Results) -> Iterator[str]:
+    rows = [row for each in results.answers.values() for row in each]
+    names = sorted({row["conversation"] for row in rows})
+    yield f"# LoCoMo with {results.model}"
+    yield ""
+    yield (
+        f"Conversations: {', '.join(names)}. Window {rows[0]['window']:,} tokens, greedy, one"
+        f" prompt for all systems (`{rows[0]['prompt']}`). Model SHA-256"
+        f" `{rows[0]['model_sha256']}`."
+        f" {rows[0]['versions']}."
+    )
+    yield ""
+    yield (
+        "Figures are percentages with 95 % bootstrap intervals, clustered by conversation."
+        + (
+            " **There is one conversation only: the intervals speak of its questions, and not of"
+            " other conversations.**"
+            if len(names) == 1
+            else ""
+        )
+    )
+    sizes = {len(each) for each in results.answers.values()}
+    if len(sizes) > 1:
+        yield ""
+        yield (
+            "**Not every system has answered every question yet** (column *questions*); compare"
+            " rows by the paired differences, which count the questions that both answered."
+        )
+
+
+def _behind(results: tables.Results) -> Iterator[str]:
+    """Where a system that is not ours has the better mean of the questions that both answered."""
+    yield "## Where Tsubasa is not ahead"
+    yield ""
+    told = [line for name in results.answers if _is_ours(name) for line in _losses(name, results)]
+    yield from told or ["Nowhere in these records, by the means."]
+
+
+def _losses(ours: str, results: tables.Results) -> Iterator[str]:
+    for measure, (which, value) in MEASURES.items():
+        for theirs, rows in results.answers.items():
+            if _is_ours(theirs):
+                continue
+            gap = tables.compared(which(results.answers[ours]), which(rows), value)
+            if gap.count and gap.mean < 0:
+                sure = "" if gap.high < 0 else "; the interval holds 0"
+                yield (
+                    f"- {measure}: {ours} is {-100 * gap.mean:.1f} behind {theirs}"
+                    f" ({_signed(gap)}, {gap.count} questions{sure})."
+                )
+
+
+def _locomo_table(results: tables.Results) -> Iterator[str]:
+    everything = [row for rows in results.answers.values() for row in rows]
+    found = tables.categories_in(everything)
+    yield "## LoCoMo F1 (the benchmark's own)"
+    yield ""
+    yield (
+        "Stemmed token F1; adversarial questions offer abstaining as one of two choices, as the"
+        " benchmark does, and count whether it is taken."
+    )
+    yield ""
+    yield from _table_head(
+        ["system", "questions", "answerable", *(CATEGORIES[c] for c in found), "all five"]
+    )
+    for name, rows in results.answers.items():
+        cells = [_cell(tables.mean(tables.of_category(rows, c), tables.locomo)) for c in found]
+        yield _row(
+            _bold(name),
+            str(len(rows)),
+            _cell(tables.mean(tables.answerable(rows), tables.locomo)),
+            *cells,
+            _cell(tables.mean(rows, tables.locomo)),
+        )
+    yield ""
+    yield from _paired(results)
+
+
+def _paired(results: tables.Results) -> Iterator[str]:
+    """Our best ``k`` against each other system, on common questions."""
+    for ours in filter(_is_ours, results.answers):
+        kept = tables.answerable(results.answers[ours])
+        gaps = [
+            f"{name} {_signed(tables.compared(kept, tables.answerable(rows), tables.locomo))}"
+            for name, rows in results.answers.items()
+            if not _is_ours(name)
+        ]
+        if gaps:
+            yield f"Paired differences, answerable, {ours} minus: {'; '.join(gaps)}."
+            yield ""
+
+
+def _mem0_table(results: tables.Results) -> Iterator[str]:
+    yield "## By Mem0's harness"
+    yield ""
+    yield "Set F1 without stemming, BLEU-1; adversarial questions are left out."
+    yield ""
+    yield from _table_head(["system", "questions", "F1", "BLEU-1"])
+    for name, rows in results.answers.items():
+        kept = tables.answerable(rows)
+        yield _row(
+            _bold(name),
+            str(len(kept)),
+            _cell(tables.mean(kept, tables.set_f1)),
+            _cell(tables.mean(kept, tables.bleu)),
+        )
+
+
+def _cost_table(results: tables.Results) -> Iterator[str]:
+    yield "## What an answer costs"
+    yield ""
+    yield "Evidence recall: the share of a question's evidence turns that its context stands for."
+    yield ""
+    yield from _table_head(
+        ["system", "context tokens", "prompt tokens", "evidence recall", "seconds"]
+    )
+    for name, rows in results.answers.items():
+        yield _row(
+            _bold(name),
+            f"{tables.plain_mean(rows, tables.context_tokens):,.0f}",
+            f"{tables.plain_mean(rows, lambda row: float(row['prompt_tokens'])):,.0f}",
+            _cell(tables.mean(rows, tables.evidence)),
+            f"{tables.plain_mean(rows, tables.seconds):.1f}",
+        )
+    yield ""
+    yield "Seconds are of one machine, shared with other work; they order the systems, no more."
+
+
+def _write_table(results: tables.Results) -> Iterator[str]:
+    yield "## What writing costs, per 1,000 of the user's utterances"
+    yield ""
+    yield from _table_head(
+        ["writer", "utterances", "calls", "tokens", "seconds", "events", "failed"]
+    )
+    for cost in tables.write_costs(results.costs):
+        events = ", ".join(f"{count} {name}" for name, count in sorted(cost.events.items()))
+        yield _row(
+            cost.writer,
+            str(cost.turns),
+            f"{cost.calls:,.0f}",
+            f"{cost.tokens:,.0f}",
+            f"{cost.seconds:,.0f}",
+            events,
+            str(cost.failed),
+        )
+
+
+def _pictures(results: tables.Results) -> Iterator[str]:
+    yield "## Quality against cost"
+    yield ""
+    yield f"![F1 against context tokens]({results.model}-f1.svg)"
+    yield ""
+    yield f"![Evidence recall against context tokens]({results.model}-evidence.svg)"
+
+
+def _sources(results: tables.Results, folder: Path) -> Iterator[str]:
+    yield "## Systems and records"
+    yield ""
+    for name in dict.fromkeys(parts_of(system)[0] for system in results.answers):
+        yield f"- `{name}`: {IN_WORDS[name]}."
+    yield ""
+    yield "Behind `@` is how many pieces a context may have. Photos are left out for all systems."
+    yield ""
+    for file in (folder / "answers.jsonl", folder / "writes.jsonl"):
+        if file.exists():
+            yield f"Raw outputs, kept outside the repository: `{file.name}` `{checksum(file)}`"
+            yield ""
+
+
+# ----------------------------------------------------------------------------- plots
+
+
+def plots(results: tables.Results) -> dict[str, str]:
+    """SVGs by the end of their names."""
+    asked = len(
+        {(r["conversation"], r["question"]) for rows in results.answers.values() for r in rows}
+    )
+    note = f"{results.model}, {asked} questions, 95 % intervals"
+    return {
+        "f1": curve(
+            "LoCoMo F1, answerable questions", "F1", _families(results, tables.locomo), note
+        ),
+        "evidence": curve(
+            "Evidence in the context", "evidence recall", _families(results, tables.evidence), note
+        ),
+    }
+
+
+def _families(results: tables.Results, value: tables.Value) -> dict[str, list[Dot]]:
+    families: dict[str, list[Dot]] = defaultdict(list)
+    for system, rows in results.answers.items():
+        name, k = parts_of(system)
+        kept = tables.answerable(rows)
+        found = tables.mean(kept, value)
+        if found.count:
+            tokens = tables.plain_mean(kept, tables.context_tokens)
+            label = f"k={k}" if k else ""
+            families[name].append(Dot(label, tokens, found.mean, found.low, found.high))
+    return families
+
+
+# ----------------------------------------------------------------------------- small parts
+
+
+def _is_ours(system: str) -> bool:
+    return parts_of(system)[0] == OURS
+
+
+def _bold(system: str) -> str:
+    return f"**{system}**" if _is_ours(system) else system
+
+
+def _cell(found: Interval) -> str:
+    if not found.count:
+        return "–"
+    return f"{100 * found.mean:.1f} ({100 * found.low:.1f}–{100 * found.high:.1f})"
+
+
+def _signed(gap: Interval) -> str:
+    if not gap.count:
+        return "–"
+    return f"{100 * gap.mean:+.1f} ({100 * gap.low:+.1f} to {100 * gap.high:+.1f})"
+
+
+def _table_head(names: Sequence[str]) -> Iterator[str]:
+    yield _row(*names)
+    yield _row(*("---" for _ in names))
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("records", type=Path, help="the folder that run.py wrote into")
+    parser.add_argument("--to", type=Path, required=True, help="where the report goes")
+    arguments = parser.parse_args()
+    arguments.to.mkdir(parents=True, exist_ok=True)
+    for answers in sorted(arguments.records.glob("*/answers.jsonl")):
+        results = tables.results_in(answers.parent, SYSTEMS)
+        if not results.answers:
+            continue
+        target = arguments.to / f"{results.model}.md"
+        target.write_text(report(results, answers.parent), "utf-8")
+        for end, drawing in plots(results).items():
+            target.with_name(f"{results.model}-{end}.svg").write_text(drawing, "utf-8")
+        print(target)
+
+
+if __name__ == "__main__":
+    main()
