@@ -13,8 +13,8 @@ import string
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
+
+from locomo_stemmer import stem
 
 MULTI_HOP, TEMPORAL, OPEN_DOMAIN, SINGLE_HOP, ADVERSARIAL = 1, 2, 3, 4, 5
 CATEGORIES = {
@@ -28,7 +28,10 @@ NOT_MENTIONED = "Not mentioned in the conversation"
 ABSTENTIONS = ("no information available", "not mentioned")
 RESAMPLES = 2_000
 _ARTICLES = re.compile(r"\b(a|an|the|and)\b")
-_TREEBANK = re.compile(r"\w+(?=n['’]t\b)|n['’]t\b|['’]\w+|\w+(?:[-.]\w+)*|[^\w\s]")
+_MARK = r"[;@#$%&?!,:()\[\]{}<>\"]|\.(?=\s|$)"
+_TREEBANK = re.compile(
+    rf"n['’]t\b|['’](?:s|m|d|ll|re|ve)\b|{_MARK}|(?:(?!n['’]t\b|['’]|{_MARK})\S)+|['’]"
+)
 """Words as the Penn Treebank cuts them: contractions and punctuation stand alone."""
 
 
@@ -99,19 +102,7 @@ def _many_f1(output: str, gold: str) -> float:
 def _stems(text: str) -> list[str]:
     lowered = text.replace(",", "").lower()
     bare = "".join(c for c in lowered if c not in string.punctuation)
-    return [_stem(word) for word in _ARTICLES.sub(" ", bare).split()]
-
-
-@cache
-def _porter() -> Any:
-    import snowballstemmer
-
-    return snowballstemmer.stemmer("porter")
-
-
-def _stem(word: str) -> str:
-    stemmed: str = _porter().stemWord(word)
-    return stemmed
+    return [stem(word) for word in _ARTICLES.sub(" ", bare).split()]
 
 
 def _f1(shared: int, said: int, wanted: int) -> float:

@@ -1,0 +1,188 @@
+"""The LoCoMo harness: records that survive a kill, contexts that are what they say, and every
+table made by its command with a real model."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parent))
+sys.path.append(str(Path(__file__).parent / "locomo"))
+
+from locomo_homes import homes_of
+from locomo_readers import Similar, observed, under_one_budget, utterances
+from locomo_records import Records, read_records
+from locomo_store import Conversation, read
+from locomo_systems import SYSTEMS, parts_of
+
+HERE = Path(__file__).parent
+FRIENDS = HERE / "data" / "two_friends.json"
+REPOSITORY = HERE.parents[1]
+KEY = ("system", "question")
+
+
+@pytest.fixture
+def friends() -> Conversation:
+    [conversation] = read(FRIENDS)
+    return conversation
+
+
+# ----------------------------------------------------------------------------- records
+
+
+def test_what_is_recorded_is_known_after_a_restart(tmp_path: Path) -> None:
+    file = tmp_path / "answers.jsonl"
+    with Records(file, KEY) as records:
+        records.add({"system": "none", "question": 3, "answer": "Gent ✓"})
+    with Records(file, KEY) as records:
+        assert records.has(system="none", question=3)
+        assert not records.has(system="none", question=4)
+        assert not records.has(system="full", question=3)
+        assert len(records) == 1
+
+
+def test_a_torn_last_line_is_cut_off_and_its_work_is_open_again(tmp_path: Path) -> None:
+    file = tmp_path / "answers.jsonl"
+    with Records(file, KEY) as records:
+        records.add({"system": "none", "question": 1})
+        records.add({"system": "none", "question": 2})
+    file.write_bytes(file.read_bytes()[:-7])
+    assert [record["question"] for record in read_records(file)] == [1]
+    with Records(file, KEY) as records:
+        assert not records.has(system="none", question=2)
+        records.add({"system": "none", "question": 2})
+    assert [record["question"] for record in read_records(file)] == [1, 2]
+
+
+def test_a_record_is_on_the_disk_before_the_next_begins(tmp_path: Path) -> None:
+    """A process that is killed behind ``add`` has lost nothing."""
+    file = tmp_path / "answers.jsonl"
+    program = (
+        f"import sys, os; sys.path.insert(0, {str(HERE / 'locomo')!r})\n"
+        "from pathlib import Path\nfrom locomo_records import Records\n"
+        f"with Records(Path({str(file)!r}), ('question',)) as records:\n"
+        "    records.add({'question': 1})\n    os._exit(9)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 9
+    assert list(read_records(file)) == [{"question": 1}]
+
+
+# ----------------------------------------------------------------------------- contexts
+
+
+def test_every_turn_of_a_home_has_its_dialogue_id(friends: Conversation, tmp_path: Path) -> None:
+    nadia, tomas = homes_of(friends, tmp_path)
+    for home in (nadia, tomas):
+        assert home.take_in() == len(friends.turns)
+        assert home.take_in() == 0
+        said = {
+            home.names[turn.id]: turn.text
+            for session in home.store.recent()
+            for turn in home.store.path(session.id)
+        }
+        assert said == {name: words for name, (_, words) in friends.turns.items()}
+    roles = {
+        t.role for s in nadia.store.recent() for t in nadia.store.path(s.id) if "Pepper" in t.text
+    }
+    assert roles == {"assistant"}
+    nadia.close()
+    tomas.close()
+
+
+def test_a_named_speakers_store_comes_first_and_otherwise_they_take_turns() -> None:
+    found = {"Nadia": [1, 2, 3], "Tomas": [7, 8]}
+    assert under_one_budget(found, "What did Tomas sell?", 3) == [
+        ("Tomas", 7),
+        ("Tomas", 8),
+        ("Nadia", 1),
+    ]
+    both = under_one_budget(found, "What do they play?", 4)
+    assert both == [("Nadia", 1), ("Tomas", 7), ("Nadia", 2), ("Tomas", 8)]
+    assert under_one_budget({"Nadia": [], "Tomas": []}, "Who?", 3) == []
+
+
+async def test_retrieval_finds_what_was_said_with_its_day(friends: Conversation) -> None:
+    reader = Similar("friends-said", utterances(friends), 1)
+    asked = next(q for q in friends.asked if "allergic" in q.text)
+    context = await reader.read(asked)
+    assert context.text.startswith("6 March 2025, Tomas: I am allergic to peanuts")
+    assert context.covers == asked.evidence
+
+
+def test_nothing_is_observed_before_anything_is_distilled(
+    friends: Conversation, tmp_path: Path
+) -> None:
+    homes = homes_of(friends, tmp_path)
+    assert observed(homes) == []
+    for home in homes:
+        home.close()
+
+
+# ----------------------------------------------------------------------------- the commands
+
+
+def command(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(HERE / "locomo" / script), *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
+def run(model: Path, out: Path, *more: object) -> list[dict[str, object]]:
+    """Put questions to systems; the records."""
+    command("run.py", FRIENDS, "--model", model, "--out", out, "--window", 2048, "--threads", 1,
+            "--unmeasured", *more)  # fmt: skip
+    return list(read_records(out / model.stem / "answers.jsonl"))
+
+
+def test_a_run_goes_on_where_it_stopped(smollm2: Path, tmp_path: Path) -> None:
+    first = run(smollm2, tmp_path, "--first", 1, "--system", "tsubasa@3")
+    again = run(smollm2, tmp_path, "--first", 2, "--system", "tsubasa@3")
+    assert [record["question"] for record in again] == [0, 1]
+    assert again[0] == first[0]
+    assert all(record["raw"] and record["context_tokens"] for record in again)
+    assert all("notes:\n- " in str(record["context"]) for record in again)
+
+
+@pytest.mark.slow
+def test_every_table_with_a_real_model(smollm2: Path, tmp_path: Path) -> None:
+    records = run(smollm2, tmp_path / "records", "--first", 2)
+    systems = [name for name in SYSTEMS if parts_of(name)[0] != "mem0"]
+    assert {record["system"] for record in records} == set(systems)
+    assert len(records) == 2 * len(systems)
+    by_system = {str(record["system"]): record for record in records}
+    assert by_system["none"]["context_tokens"] == 0
+    assert by_system["full"]["pieces"] == 24
+    assert by_system["rag-utterances@30"]["covers"] == by_system["full"]["covers"]
+    assert_reported(smollm2.stem, tmp_path)
+
+
+def assert_reported(model: str, folder: Path) -> None:
+    """The report and its plots come from the records alone, and hold none of the data's words."""
+    command("report.py", folder / "records", "--to", folder / "report")
+    report = (folder / "report" / f"{model}.md").read_text("utf-8")
+    for heading in (
+        "Where Tsubasa is not ahead",
+        "LoCoMo F1",
+        "By Mem0's harness",
+        "writing costs",
+    ):
+        assert heading in report
+    assert all(
+        f" {name} |" in report or f"**{name}** |" in report for name in ("tsubasa@3", "full")
+    )
+    for end in ("f1", "evidence"):
+        drawing = (folder / "report" / f"{model}-{end}.svg").read_text("utf-8")
+        assert ElementTree.fromstring(drawing).tag.endswith("svg")
+        assert "tsubasa" in drawing
+    for entry in json.loads(FRIENDS.read_text("utf-8"))[0]["qa"]:
+        assert entry["question"] not in report
