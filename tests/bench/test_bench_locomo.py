@@ -3,28 +3,39 @@ table made by its command with a real model."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 import xml.etree.ElementTree as ElementTree
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 sys.path.append(str(Path(__file__).parent))
 sys.path.append(str(Path(__file__).parent / "locomo"))
 
+from locomo_endpoint import Endpoint
 from locomo_homes import homes_of
+from locomo_model import Answerer
 from locomo_readers import Similar, observed, under_one_budget, utterances
 from locomo_records import Records, read_records
 from locomo_store import Conversation, read
 from locomo_systems import SYSTEMS, parts_of
+from tiny_models import Shape, build_scripted_qwen3
+
+from tsubasa_cli.memory.embedder import default_embedder
 
 HERE = Path(__file__).parent
 FRIENDS = HERE / "data" / "two_friends.json"
 REPOSITORY = HERE.parents[1]
 KEY = ("system", "question")
+MEMORY = '{"memory": [{"text": "Pepper is a greyhound"}]}'
 
 
 @pytest.fixture
@@ -186,3 +197,69 @@ def assert_reported(model: str, folder: Path) -> None:
         assert "tsubasa" in drawing
     for entry in json.loads(FRIENDS.read_text("utf-8"))[0]["qa"]:
         assert entry["question"] not in report
+
+
+# ----------------------------------------------------------------------------- Mem0
+
+
+@pytest.fixture
+async def scripted(tmp_path: Path) -> AsyncIterator[Answerer]:
+    """A model that always writes one memory, in the form that Mem0 asks for."""
+    path = tmp_path / "Scripted.gguf"
+    build_scripted_qwen3(path, reply=MEMORY, shape=Shape(window=32_768))
+    answerer = Answerer(path, tmp_path / "engine", window=32_768, threads=1)
+    await answerer.open()
+    yield answerer
+    await answerer.close()
+
+
+def posted(port: int, path: str, body: dict[str, object]) -> dict[str, Any]:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/v1/{path}", json.dumps(body).encode()
+    )
+    with urllib.request.urlopen(request) as reply:
+        answered: dict[str, Any] = json.load(reply)
+    return answered
+
+
+async def test_the_endpoint_completes_and_embeds_and_counts(scripted: Answerer) -> None:
+    endpoint = Endpoint(scripted)
+    port = await endpoint.open()
+    asked = {"messages": [{"role": "user", "content": "What is Pepper?"}], "temperature": 0}
+    completed = await asyncio.to_thread(posted, port, "chat/completions", asked)
+    assert completed["choices"][0]["message"]["content"] == MEMORY
+    assert completed["choices"][0]["finish_reason"] == "stop"
+    cut = await asyncio.to_thread(posted, port, "chat/completions", {**asked, "max_tokens": 2})
+    assert cut["choices"][0]["finish_reason"] == "length"
+    calls, tokens = endpoint.counters()
+    assert calls == 2
+    assert tokens >= completed["usage"]["completion_tokens"] + 2
+    texts = ["a greyhound", "the harbour"]
+    embedded = await asyncio.to_thread(posted, port, "embeddings", {"input": texts})
+    assert [row["embedding"] for row in embedded["data"]] == default_embedder().embed(
+        texts
+    ).tolist()
+    await endpoint.close()
+
+
+async def test_what_the_engine_refuses_is_an_error_of_the_endpoint(scripted: Answerer) -> None:
+    endpoint = Endpoint(scripted)
+    port = await endpoint.open()
+    asked = {"messages": [{"role": "user", "content": "word " * 40_000}]}
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        await asyncio.to_thread(posted, port, "chat/completions", asked)
+    await endpoint.close()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("TSUBASA_BENCH_MEM0" not in os.environ, reason="needs a Python with mem0ai")
+def test_mem0_remembers_through_the_endpoint(tmp_path: Path) -> None:
+    path = tmp_path / "Scripted.gguf"
+    build_scripted_qwen3(path, reply=MEMORY, shape=Shape(window=32_768))
+    records = run(path, tmp_path, "--window", 32_768, "--first", 1, "--system", "mem0@3",
+                  "--mem0-python", os.environ["TSUBASA_BENCH_MEM0"])  # fmt: skip
+    assert records[0]["context"] == "\n".join(["- 6 March 2025: Pepper is a greyhound"] * 2)
+    assert records[0]["covers"] is None
+    costs = list(read_records(tmp_path / path.stem / "writes.jsonl"))
+    assert [cost["calls"] for cost in costs] == [1] * 6
+    assert [bool(cost["error"]) for cost in costs] == [False, False, True, True, True, True]
