@@ -174,6 +174,12 @@ def test_every_table_with_a_real_model(smollm2: Path, tmp_path: Path) -> None:
     assert by_system["none"]["context_tokens"] == 0
     assert by_system["full"]["pieces"] == 24
     assert by_system["rag-utterances@30"]["covers"] == by_system["full"]["covers"]
+    command("contexts.py", FRIENDS, "--model", smollm2, "--out", tmp_path / "records",
+            "--window", 2048, "--unmeasured")  # fmt: skip
+    contexts = list(read_records(tmp_path / "records" / smollm2.stem / "contexts.jsonl"))
+    assert len(contexts) == 4 * 6 * 9
+    most = {row["system"]: row["pieces"] for row in contexts}
+    assert (most["rag-utterances@1"], most["rag-utterances@30"]) == (1, 24)
     assert_reported(smollm2.stem, tmp_path)
 
 
@@ -197,6 +203,54 @@ def assert_reported(model: str, folder: Path) -> None:
         assert "tsubasa" in drawing
     for entry in json.loads(FRIENDS.read_text("utf-8"))[0]["qa"]:
         assert entry["question"] not in report
+
+
+# ----------------------------------------------------------------------------- the report
+
+
+def answered(system: str, question: int, answer: str, gold: str, **more: Any) -> dict[str, Any]:
+    return {
+        "conversation": "friends", "system": system, "question": question, "prompt": "p",
+        "window": 2048, "category": 4, "gold": gold, "answer": answer, "evidence": ["D1:1"],
+        "covers": ["D1:1"], "pieces": 1, "context_tokens": 100, "prompt_tokens": 150,
+        "read_seconds": 0.1, "answer_seconds": 1.0, "model_sha256": "s", "versions": "v", **more,
+    }  # fmt: skip
+
+
+def reported(folder: Path, rows: list[dict[str, Any]]) -> str:
+    with Records(folder / "Model" / "answers.jsonl", ("system", "question")) as records:
+        for row in rows:
+            records.add(row)
+    command("report.py", folder, "--to", folder / "report")
+    return (folder / "report" / "Model.md").read_text("utf-8")
+
+
+def test_a_report_says_first_where_we_are_behind(tmp_path: Path) -> None:
+    ours = [answered("tsubasa@3", n, "Gent", "Bruges" if n % 4 else "Gent") for n in range(40)]
+    theirs = [answered("full", n, "Bruges", "Bruges", covers=[]) for n in range(40)]
+    report = reported(tmp_path, [*ours, *theirs])
+    first, rest = report.split("## LoCoMo F1", 1)
+    assert "- LoCoMo F1, answerable: tsubasa@3 is 75.0 behind full (-75.0" in first
+    assert "evidence recall" not in first
+    assert "| **tsubasa@3** | 40 | 25.0 (" in rest
+    assert "one conversation only" in first
+
+
+def test_a_gap_that_may_be_chance_is_said_to_be(tmp_path: Path) -> None:
+    ours = [answered("tsubasa@3", n, "Gent", "Gent" if n % 2 else "Oslo") for n in range(20)]
+    theirs = [answered("none", n, "Oslo", "Gent" if n in (1, 3) else "Oslo") for n in range(4)]
+    report = reported(tmp_path, [*ours, *theirs])
+    assert "Not every system has answered every question" in report
+    assert "behind none" not in report
+    more = [answered("none", n, "Oslo" if n in (4, 6) else "Gent", ours[n]["gold"])
+            for n in range(4, 12)]  # fmt: skip
+    assert "12 questions; the interval holds 0" in reported(tmp_path, more)
+
+
+def test_answers_to_an_older_prompt_are_left_out(tmp_path: Path) -> None:
+    old = answered("none", 0, "Oslo", "Oslo", prompt="older")
+    report = reported(tmp_path, [old, answered("tsubasa@3", 0, "Oslo", "Oslo")])
+    assert "| none |" not in report
 
 
 # ----------------------------------------------------------------------------- Mem0

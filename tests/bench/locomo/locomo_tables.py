@@ -28,11 +28,13 @@ Value = Callable[[Record], float | None]
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """One model's records: answers by system, in the order of ``SYSTEMS``, and write costs."""
+    """One model's records: answers by system, in the order of ``SYSTEMS``, write costs, and the
+    contexts of ``contexts.py`` by system."""
 
     model: str
     answers: Mapping[str, Sequence[Record]]
     costs: Sequence[Record]
+    contexts: Mapping[str, Sequence[Record]]
 
 
 def results_in(folder: Path, order: Sequence[str]) -> Results:
@@ -40,12 +42,21 @@ def results_in(folder: Path, order: Sequence[str]) -> Results:
     newest record count, so that no table mixes two."""
     rows = list(read_records(folder / "answers.jsonl"))
     newest = (rows[-1]["prompt"], rows[-1]["window"]) if rows else ("", 0)
-    kept = [row for row in rows if (row["prompt"], row["window"]) == newest]
-    by_system = defaultdict(list)
-    for row in kept:
-        by_system[row["system"]].append(row)
-    answers = {name: by_system[name] for name in order if name in by_system}
-    return Results(folder.name, answers, list(read_records(folder / "writes.jsonl")))
+    answers = by_system(row for row in rows if (row["prompt"], row["window"]) == newest)
+    return Results(
+        model=folder.name,
+        answers={name: answers[name] for name in order if name in answers},
+        costs=list(read_records(folder / "writes.jsonl")),
+        contexts=by_system(read_records(folder / "contexts.jsonl")),
+    )
+
+
+def by_system(rows: Iterable[Record]) -> dict[str, list[Record]]:
+    """In the order in which the systems came."""
+    found: dict[str, list[Record]] = {}
+    for row in rows:
+        found.setdefault(row["system"], []).append(row)
+    return found
 
 
 # ----------------------------------------------------------------------------- what is measured

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -24,6 +24,7 @@ from locomo_scores import ADVERSARIAL, CATEGORIES, Interval  # noqa: E402
 from locomo_systems import IN_WORDS, SYSTEMS, parts_of  # noqa: E402
 
 OURS = "tsubasa"
+RECORDS = ("answers.jsonl", "writes.jsonl", "contexts.jsonl")
 MEASURES = {
     "LoCoMo F1, answerable": (tables.answerable, tables.locomo),
     "Mem0-style F1": (tables.answerable, tables.set_f1),
@@ -32,14 +33,17 @@ MEASURES = {
 }
 
 
-def report(results: tables.Results, folder: Path) -> str:
-    """The whole report of one model, as Markdown."""
+def report(results: tables.Results, folder: Path, notes: str = "") -> str:
+    """The whole report of one model, as Markdown. ``notes`` are what somebody who read the raw
+    outputs has to say of them."""
     sections = (
         _head(results),
         _behind(results),
+        iter([notes] if notes else []),
         _locomo_table(results),
         _mem0_table(results),
         _cost_table(results),
+        _context_table(results),
         _write_table(results),
         _pictures(results),
         _sources(results, folder),
@@ -178,6 +182,29 @@ def _cost_table(results: tables.Results) -> Iterator[str]:
     yield "Seconds are of one machine, shared with other work; they order the systems, no more."
 
 
+def _context_table(results: tables.Results) -> Iterator[str]:
+    """Retrieval alone, over all conversations of the file."""
+    if not results.contexts:
+        return
+    rows = next(iter(results.contexts.values()))
+    names = sorted({row["conversation"] for row in rows})
+    yield "## Evidence by retrieval alone"
+    yield ""
+    yield f"{len(rows)} answerable questions of {', '.join(names)}; no model answers."
+    yield ""
+    found = [c for c in tables.categories_in(rows) if c != ADVERSARIAL]
+    yield from _table_head(
+        ["system", "context tokens", "evidence recall", *(CATEGORIES[c] for c in found)]
+    )
+    for name, rows in results.contexts.items():
+        cells = [
+            f"{100 * tables.mean(tables.of_category(rows, c), tables.evidence).mean:.1f}"
+            for c in found
+        ]
+        tokens = f"{tables.plain_mean(rows, tables.context_tokens):,.0f}"
+        yield _row(_bold(name), tokens, _cell(tables.mean(rows, tables.evidence)), *cells)
+
+
 def _write_table(results: tables.Results) -> Iterator[str]:
     yield "## What writing costs, per 1,000 of the user's utterances"
     yield ""
@@ -213,7 +240,7 @@ def _sources(results: tables.Results, folder: Path) -> Iterator[str]:
     yield ""
     yield "Behind `@` is how many pieces a context may have. Photos are left out for all systems."
     yield ""
-    for file in (folder / "answers.jsonl", folder / "writes.jsonl"):
+    for file in (folder / name for name in RECORDS):
         if file.exists():
             yield f"Raw outputs, kept outside the repository: `{file.name}` `{checksum(file)}`"
             yield ""
@@ -223,24 +250,35 @@ def _sources(results: tables.Results, folder: Path) -> Iterator[str]:
 
 
 def plots(results: tables.Results) -> dict[str, str]:
-    """SVGs by the end of their names."""
-    asked = len(
-        {(r["conversation"], r["question"]) for rows in results.answers.values() for r in rows}
-    )
-    note = f"{results.model}, {asked} questions, 95 % intervals"
+    """SVGs by the end of their names. That of the evidence is made of the sweep over ``k`` where
+    there is one."""
+    swept = results.contexts or results.answers
+    answered = _families(results.answers, tables.locomo)
+    found = _families(swept, tables.evidence)
     return {
         "f1": curve(
-            "LoCoMo F1, answerable questions", "F1", _families(results, tables.locomo), note
+            "LoCoMo F1, answerable questions", "F1", answered, _note(results, results.answers)
         ),
         "evidence": curve(
-            "Evidence in the context", "evidence recall", _families(results, tables.evidence), note
+            "Evidence in the context", "evidence recall", found, _note(results, swept)
         ),
     }
 
 
-def _families(results: tables.Results, value: tables.Value) -> dict[str, list[Dot]]:
+def _note(results: tables.Results, drawn: Mapping[str, Sequence[tables.Record]]) -> str:
+    asked = {
+        (row["conversation"], row["question"])
+        for rows in drawn.values()
+        for row in tables.answerable(rows)
+    }
+    return f"{results.model}, {len(asked)} questions, 95 % intervals"
+
+
+def _families(
+    drawn: Mapping[str, Sequence[tables.Record]], value: tables.Value
+) -> dict[str, list[Dot]]:
     families: dict[str, list[Dot]] = defaultdict(list)
-    for system, rows in results.answers.items():
+    for system, rows in drawn.items():
         name, k = parts_of(system)
         kept = tables.answerable(rows)
         found = tables.mean(kept, value)
@@ -287,14 +325,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("records", type=Path, help="the folder that run.py wrote into")
     parser.add_argument("--to", type=Path, required=True, help="where the report goes")
+    parser.add_argument("--notes", type=Path, help="Markdown that goes into the report")
     arguments = parser.parse_args()
+    notes = arguments.notes.read_text("utf-8") if arguments.notes else ""
     arguments.to.mkdir(parents=True, exist_ok=True)
     for answers in sorted(arguments.records.glob("*/answers.jsonl")):
         results = tables.results_in(answers.parent, SYSTEMS)
         if not results.answers:
             continue
         target = arguments.to / f"{results.model}.md"
-        target.write_text(report(results, answers.parent), "utf-8")
+        target.write_text(report(results, answers.parent, notes), "utf-8")
         for end, drawing in plots(results).items():
             target.with_name(f"{results.model}-{end}.svg").write_text(drawing, "utf-8")
         print(target)
