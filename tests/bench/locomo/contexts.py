@@ -26,7 +26,7 @@ from locomo_systems import Opened, Setting, opened  # noqa: E402
 from run import COST_KEY, WINDOW, Progress  # noqa: E402
 
 CONTEXT_KEY = ("conversation", "system", "question", "window")
-SWEPT = ("tsubasa", "static", "rag-utterances", "rag-observations")
+SWEPT = ("tsubasa", "static", "rag-utterances", "rag-hybrid", "rag-observations")
 SWEEP = (1, 3, 5, 10, 20, 30)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,22 +27,21 @@ class Dot:
 
 
 def curve(title: str, axis: str, families: Mapping[str, Sequence[Dot]], note: str) -> str:
-    """An SVG with a line a family; ``note`` stands below the title."""
+    """An SVG with a line a family, the first on top; ``note`` stands below the title."""
     dots = [dot for family in families.values() for dot in family]
     scale = _Scale(dots)
     parts = [_head(title, note), *_grid(scale, axis)]
-    placed: list[float] = []
-    for colour, (name, family) in zip(COLOURS * 2, families.items(), strict=False):
+    coloured = list(enumerate(zip(itertools.cycle(COLOURS), families.items(), strict=False)))
+    for place, (colour, (name, family)) in reversed(coloured):
         parts += _family(name, sorted(family, key=lambda dot: dot.tokens), colour, scale)
-        parts.append(_legend(name, colour, len(placed)))
-        placed.append(0.0)
+        parts.append(_legend(name, colour, place))
     return "\n".join([*parts, "</svg>\n"])
 
 
 class _Scale:
     def __init__(self, dots: Sequence[Dot]) -> None:
         most = max((dot.tokens for dot in dots), default=1_000.0)
-        self.decades = max(2, math.ceil(math.log10(max(most, 100.0))))
+        self.decades = math.log10(max(most * 1.3, 100.0))
         self.top = max(0.1, math.ceil(max((dot.high for dot in dots), default=1.0) * 10) / 10)
 
     def x(self, tokens: float) -> float:
@@ -68,10 +68,10 @@ def _grid(scale: _Scale, axis: str) -> list[str]:
         y = scale.y(step / 10)
         lines.append(_line(LEFT, y, WIDTH - RIGHT, y, "#e9ecef"))
         lines.append(_text(LEFT - 8, y + 4, str(step * 10), "end"))
-    for decade in range(1, scale.decades + 1):
+    for decade in range(1, math.floor(scale.decades) + 1):
         x, tokens = scale.x(10.0**decade), f"{10**decade:,}"
         lines.append(_line(x, TOP, x, HEIGHT - BOTTOM, "#f1f3f5"))
-        lines.append(_text(x, HEIGHT - BOTTOM + 18, "none" if decade == 1 else tokens, "middle"))
+        lines.append(_text(x, HEIGHT - BOTTOM + 18, "≤ 10" if decade == 1 else tokens, "middle"))
     middle = (LEFT + WIDTH - RIGHT) / 2
     lines.append(_text(middle, HEIGHT - 14, "context tokens per question (log)", "middle"))
     turned = f'transform="rotate(-90 20 {HEIGHT / 2:.0f})"'
@@ -93,7 +93,7 @@ def _family(name: str, dots: Sequence[Dot], colour: str, scale: _Scale) -> list[
             f"<title>{escape(told)}</title></circle>"
         )
         if dot.label:
-            drawn.append(_text(x + 7, scale.y(dot.value) - 6, dot.label, "start", colour))
+            drawn.append(_text(x + 6, scale.y(dot.value) - 6, dot.label, "start", colour, size=10))
     return drawn
 
 
@@ -111,8 +111,10 @@ def _line(x1: float, y1: float, x2: float, y2: float, colour: str, *, opacity: f
     )
 
 
-def _text(x: float, y: float, words: str, anchor: str, colour: str = "#343a40") -> str:
+def _text(
+    x: float, y: float, words: str, anchor: str, colour: str = "#343a40", *, size: int = 12
+) -> str:
     return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}">'
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}" font-size="{size}">'
         f"{escape(words)}</text>"
     )

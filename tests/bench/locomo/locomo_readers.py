@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from locomo_baselines import bm25, reciprocal, static_vectors
 from locomo_homes import Home
 from locomo_model import RESERVE, Answerer, in_thread
 from locomo_store import Asked, Conversation, covered, instant, last_day, session_of
@@ -96,6 +97,20 @@ class Similar:
         )
         nearest: list[str] = found["ids"][0]
         return nearest
+
+
+class Hybrid:
+    """The ``k`` best pieces by BM25 and static vectors together, by reciprocal ranks: the strongest
+    of the plain rankers."""
+
+    def __init__(self, pieces: Sequence[Piece], k: int) -> None:
+        texts = [piece.text for piece in pieces]
+        self._pieces, self._k = pieces, k
+        self._rankers = [bm25(texts), static_vectors(texts)]
+
+    async def read(self, asked: Asked) -> Context:
+        best = reciprocal([rank(asked.text) for rank in self._rankers])
+        return joined([self._pieces[place] for place in best[: self._k]])
 
 
 class ProductRecall:

@@ -17,6 +17,7 @@ from locomo_mem0 import Mem0, Mem0Setup
 from locomo_model import Answerer
 from locomo_readers import (
     FullContext,
+    Hybrid,
     NoMemory,
     ProductRecall,
     Reader,
@@ -37,6 +38,9 @@ SYSTEMS = (
     "rag-utterances@3",
     "rag-utterances@10",
     "rag-utterances@30",
+    "rag-hybrid@3",
+    "rag-hybrid@10",
+    "rag-hybrid@30",
     "rag-observations@3",
     "rag-observations@10",
     "static@3",
@@ -51,6 +55,7 @@ IN_WORDS = {
     "tsubasa": "Tsubasa: its own extraction, evolution and recall",
     "none": "no memory",
     "rag-utterances": "RAG over utterances (Chroma, static embeddings)",
+    "rag-hybrid": "RAG over utterances (BM25 and static embeddings, reciprocal ranks)",
     "rag-observations": "RAG over observations (Tsubasa's extraction, only added; Chroma)",
     "static": "Tsubasa's extraction, only added; Tsubasa's recall",
     "free": "Tsubasa's extraction, evolution by free prompting (TSUBASA §4.1); Tsubasa's recall",
@@ -111,6 +116,8 @@ async def opened(system: str, conversation: Conversation, setting: Setting) -> O
         return Opened(FullContext(conversation, setting.answerer))
     if name == "rag-utterances":
         return Opened(Similar(_collected(system, conversation), utterances(conversation), k))
+    if name == "rag-hybrid":
+        return Opened(Hybrid(utterances(conversation), k))
     if name == "mem0":
         mem0 = await Mem0.opened(conversation, k, setting)
         return Opened(mem0, mem0)

@@ -9,9 +9,10 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -25,10 +26,12 @@ from locomo_systems import IN_WORDS, SYSTEMS, parts_of  # noqa: E402
 
 OURS = "tsubasa"
 RECORDS = ("answers.jsonl", "writes.jsonl", "contexts.jsonl")
-MEASURES = {
+Measure = tuple[Callable[[Iterable[tables.Record]], list[tables.Record]], tables.Value]
+EVIDENCE: Measure = (tables.answerable, tables.evidence)
+MEASURES: Mapping[str, Measure] = {
     "LoCoMo F1, answerable": (tables.answerable, tables.locomo),
     "Mem0-style F1": (tables.answerable, tables.set_f1),
-    "evidence recall": (tables.answerable, tables.evidence),
+    "evidence recall": EVIDENCE,
     "abstention": (lambda rows: tables.of_category(rows, ADVERSARIAL), tables.locomo),
 }
 
@@ -85,25 +88,40 @@ def _head(results: tables.Results) -> Iterator[str]:
 
 
 def _behind(results: tables.Results) -> Iterator[str]:
-    """Where a system that is not ours has the better mean of the questions that both answered."""
+    """Where a system that is not ours has the better mean of the questions that both have."""
     yield "## Where Tsubasa is not ahead"
     yield ""
-    told = [line for name in results.answers if _is_ours(name) for line in _losses(name, results)]
+    answered = _losses(results.answers, MEASURES, _pairs(results.answers))
+    alike = [pair for pair in _pairs(results.contexts) if len({parts_of(n)[1] for n in pair}) == 1]
+    alone = _losses(results.contexts, {"evidence recall by retrieval alone": EVIDENCE}, alike)
+    told = [*answered, *alone]
     yield from told or ["Nowhere in these records, by the means."]
 
 
-def _losses(ours: str, results: tables.Results) -> Iterator[str]:
-    for measure, (which, value) in MEASURES.items():
-        for theirs, rows in results.answers.items():
-            if _is_ours(theirs):
-                continue
-            gap = tables.compared(which(results.answers[ours]), which(rows), value)
-            if gap.count and gap.mean < 0:
-                sure = "" if gap.high < 0 else "; the interval holds 0"
-                yield (
-                    f"- {measure}: {ours} is {-100 * gap.mean:.1f} behind {theirs}"
-                    f" ({_signed(gap)}, {gap.count} questions{sure})."
-                )
+def _pairs(systems: Iterable[str]) -> list[tuple[str, str]]:
+    """Each of ours with each of the others."""
+    ours, others = [], []
+    for name in systems:
+        (ours if _is_ours(name) else others).append(name)
+    return list(itertools.product(ours, others))
+
+
+def _losses(
+    systems: Mapping[str, Sequence[tables.Record]],
+    measures: Mapping[str, Measure],
+    pairs: Sequence[tuple[str, str]],
+) -> Iterator[str]:
+    for (measure, (which, value)), pair in itertools.product(measures.items(), pairs):
+        kept = [which(systems[name]) for name in pair]
+        gap = tables.compared(kept[0], kept[1], value)
+        if gap.count and gap.mean < 0:
+            sure = "" if gap.high < 0 else "; the interval holds 0"
+            tokens = [f"{tables.plain_mean(rows, tables.context_tokens):,.0f}" for rows in kept]
+            yield (
+                f"- {measure}: {pair[0]} is {-100 * gap.mean:.1f} behind {pair[1]}"
+                f" ({_signed(gap)}, {gap.count} questions{sure}), with {tokens[0]} context tokens"
+                f" against {tokens[1]}."
+            )
 
 
 def _locomo_table(results: tables.Results) -> Iterator[str]:
@@ -271,7 +289,7 @@ def _note(results: tables.Results, drawn: Mapping[str, Sequence[tables.Record]])
         for rows in drawn.values()
         for row in tables.answerable(rows)
     }
-    return f"{results.model}, {len(asked)} questions, 95 % intervals"
+    return f"{results.model}, {len(asked)} questions, 95 % intervals; at the dots: k"
 
 
 def _families(
@@ -284,7 +302,7 @@ def _families(
         found = tables.mean(kept, value)
         if found.count:
             tokens = tables.plain_mean(kept, tables.context_tokens)
-            label = f"k={k}" if k else ""
+            label = str(k) if k else ""
             families[name].append(Dot(label, tokens, found.mean, found.low, found.high))
     return families
 
