@@ -13,6 +13,7 @@ import itertools
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -30,9 +31,12 @@ Measure = tuple[Callable[[Iterable[tables.Record]], list[tables.Record]], tables
 EVIDENCE: Measure = (tables.answerable, tables.evidence)
 MEASURES: Mapping[str, Measure] = {
     "LoCoMo F1, answerable": (tables.answerable, tables.locomo),
+    **{
+        f"LoCoMo F1, {name}": (partial(tables.of_category, category=category), tables.locomo)
+        for category, name in CATEGORIES.items()
+    },
     "Mem0-style F1": (tables.answerable, tables.set_f1),
     "evidence recall": EVIDENCE,
-    "abstention": (lambda rows: tables.of_category(rows, ADVERSARIAL), tables.locomo),
 }
 
 
