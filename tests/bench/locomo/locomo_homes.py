@@ -4,7 +4,8 @@ which that speaker is the user and the other one the assistant."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -15,6 +16,11 @@ from tsubasa_cli.memory.memory import Memory
 from tsubasa_cli.storage.database import connect, open_database
 from tsubasa_cli.storage.paths import Paths
 from tsubasa_cli.storage.sessions import SessionStore
+
+_TURNS = (
+    "SELECT turns.id, sessions.import_key AS session FROM turns"
+    " JOIN sessions ON sessions.id = turns.session_id ORDER BY turns.id"
+)
 
 
 class Home:
@@ -38,19 +44,11 @@ class Home:
         """The dialogue id of each turn."""
         connection = connect(self.paths)
         try:
-            return dict(
-                self._named(
-                    connection.execute(
-                        "SELECT turns.id, import_key_of.import_key AS session FROM turns"
-                        " JOIN sessions AS import_key_of ON import_key_of.id = turns.session_id"
-                        " ORDER BY turns.id"
-                    ).fetchall()
-                )
-            )
+            return dict(self._named(connection.execute(_TURNS).fetchall()))
         finally:
             connection.close()
 
-    def _named(self, rows: list) -> Iterator[tuple[int, str]]:  # type: ignore[type-arg]
+    def _named(self, rows: Sequence[sqlite3.Row]) -> Iterator[tuple[int, str]]:
         said = {number: iter(names) for number, names in _by_session(self.conversation).items()}
         for row in rows:
             yield row["id"], next(said[int(row["session"].removeprefix("log:"))])

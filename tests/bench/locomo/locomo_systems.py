@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from locomo_store import Conversation
 from locomo_writers import FINISHED, mind_of, write
 
 from tsubasa_cli.memory.mind import Mind
+from tsubasa_cli.memory.process import Distilled
 
 SYSTEMS = (
     "tsubasa@3",
@@ -139,12 +139,12 @@ async def _written(conversation: Conversation, writer: str, setting: Setting) ->
 
 
 async def _write_one(home: Home, writer: str, mind: Mind, setting: Setting) -> None:
-    def on_batch(batch: Any) -> None:
+    def on_batch(batch: Distilled) -> None:
         label = f"{home.conversation.name} {writer}, {home.speaker}"
         setting.tell(f"{label}: {batch.done}/{batch.total} messages distilled")
         setting.hurry()
 
-    await write(home, writer, setting.answerer, mind, setting.costs, partial(on_batch))
+    await write(home, writer, setting.answerer, mind, setting.costs, on_batch)
 
 
 def _collected(system: str, conversation: Conversation) -> str:

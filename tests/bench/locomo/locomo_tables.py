@@ -116,12 +116,6 @@ def compared(ours: Sequence[Record], theirs: Sequence[Record], value: Value) -> 
     return difference(_by_question(ours, value), _by_question(theirs, value))
 
 
-def common(results: Results) -> set[tuple[str, int]]:
-    """The questions that every system has answered."""
-    sets = [{(r["conversation"], r["question"]) for r in rows} for rows in results.answers.values()]
-    return set.intersection(*sets) if sets else set()
-
-
 def _by_question(rows: Iterable[Record], value: Value) -> dict[str, dict[int, float]]:
     found: dict[str, dict[int, float]] = defaultdict(dict)
     for row in rows:

@@ -27,7 +27,7 @@ from locomo_model import PROMPT_HASH, Answerer, first_line  # noqa: E402
 from locomo_records import Records  # noqa: E402
 from locomo_scores import picked, posed  # noqa: E402
 from locomo_store import CATEGORIES, Asked, Conversation, read  # noqa: E402
-from locomo_systems import SYSTEMS, OutOfTimeError, Setting, opened, parts_of  # noqa: E402
+from locomo_systems import SYSTEMS, Opened, OutOfTimeError, Setting, opened, parts_of  # noqa: E402
 
 ANSWER_KEY = ("conversation", "system", "question", "prompt", "window")
 COST_KEY = ("conversation", "writer", "speaker", "batch")
@@ -106,7 +106,7 @@ async def ask_all(
         await ready.close()
 
 
-async def answered(ready, asked: Asked, answerer: Answerer) -> dict[str, object]:  # type: ignore[no-untyped-def]
+async def answered(ready: Opened, asked: Asked, answerer: Answerer) -> dict[str, object]:
     """One question put to a system, with everything that scoring needs."""
     started = time.perf_counter()
     context = await ready.read(asked)
