@@ -274,17 +274,22 @@ def _sources(results: tables.Results, folder: Path) -> Iterator[str]:
 def plots(results: tables.Results) -> dict[str, str]:
     """SVGs by the end of their names. That of the evidence is made of the sweep over ``k`` where
     there is one."""
-    swept = results.contexts or results.answers
-    answered = _families(results.answers, tables.locomo)
+    whole = _whole(results.answers)
+    swept = results.contexts or whole
+    answered = _families(whole, tables.locomo)
     found = _families(swept, tables.evidence)
     return {
-        "f1": curve(
-            "LoCoMo F1, answerable questions", "F1", answered, _note(results, results.answers)
-        ),
+        "f1": curve("LoCoMo F1, answerable questions", "F1", answered, _note(results, whole)),
         "evidence": curve(
             "Evidence in the context", "evidence recall", found, _note(results, swept)
         ),
     }
+
+
+def _whole(answers: Mapping[str, Sequence[tables.Record]]) -> dict[str, Sequence[tables.Record]]:
+    """Those systems that have answered as many questions as any: half a run is no dot."""
+    most = max(map(len, answers.values()), default=0)
+    return {name: rows for name, rows in answers.items() if len(rows) == most}
 
 
 def _note(results: tables.Results, drawn: Mapping[str, Sequence[tables.Record]]) -> str:
