@@ -6,9 +6,10 @@ hand is ``USER_EDITED``, and no machine changes it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tsubasa_cli.errors import InputError
@@ -27,6 +28,11 @@ from tsubasa_cli.storage.values import Instant
 
 if TYPE_CHECKING:
     from tsubasa_cli.memory.dates.values import DateSpan
+
+Seen = Mapping[str, int]
+"""The versions of memories that the user had before them when they decided, by id: a change made
+for another version is a ``ConflictError``, so nobody's work is lost unseen."""
+NOTHING_SEEN: Seen = MappingProxyType({})
 
 LONGEST_STATEMENT = 1_000
 """In characters: a memory is one sentence, and has to fit into a question's context."""
@@ -51,7 +57,7 @@ def note(
 
     now = Instant.now()
     words = as_statement(statement)
-    told = _told(words, owner)
+    told = told_of(words, owner)
     _require_unknown(log, told)
     noted = Observation(
         id=new_id(),
@@ -62,51 +68,59 @@ def note(
         origin=Origin.USER_EDITED,
         tags=tuple(dict.fromkeys(tag.strip() for tag in tags if tag.strip())),
     )
-    noted = _read_anew(_dated(noted, day, now) if day else noted)
+    noted = read_anew(_dated(noted, day, now) if day else noted)
     added, *closed = _in_place(log, noted)
-    batch = _commit(log, [added])
+    batch = commit_by_hand(log, [added])
     if closed:
         log.commit(closed, actor=Actor.USER, batch_id=batch)
     return log.get(noted.id)
 
 
-def correct(log: MemoryLog, reference: str, statement: str, owner: str = "") -> Observation:
+def correct(
+    log: MemoryLog, reference: str, statement: str, owner: str = "", seen: Seen = NOTHING_SEEN
+) -> Observation:
     """Give a memory other words; it keeps its dates and where it was said.
 
-    Raises ``NotFoundError`` or ``InputError``.
+    Raises ``NotFoundError``, ``InputError``, or ``ConflictError`` when it is not as ``seen``.
     """
     before = log.get(reference)
-    _require_not_erased(before)
-    told = _told(as_statement(statement), owner)
+    require_not_erased(before)
+    told = told_of(as_statement(statement), owner)
     if told == before.statement:
         return before
-    after = _read_anew(replace(before, statement=told, origin=Origin.USER_EDITED))
+    after = read_anew(replace(before, statement=told, origin=Origin.USER_EDITED))
     if any(other.id != before.id for other in log.by_slot(after.subject, after.slot)):
         after = replace(after, slot="")
-    _commit(log, [Change(Op.EDIT, after, "corrected by hand")], before)
+    commit_by_hand(log, [Change(Op.EDIT, after, "corrected by hand")], [before], seen)
     return log.get(before.id)
 
 
-def pin(log: MemoryLog, references: Sequence[str]) -> list[Observation]:
+def pin(log: MemoryLog, references: Sequence[str], seen: Seen = NOTHING_SEEN) -> list[Observation]:
     """Have memories go with every question, and no machine change them; those that changed."""
-    return _each(log, references, _pinned)
+    return _each(log, references, _pinned, seen)
 
 
-def unpin(log: MemoryLog, references: Sequence[str]) -> list[Observation]:
+def unpin(
+    log: MemoryLog, references: Sequence[str], seen: Seen = NOTHING_SEEN
+) -> list[Observation]:
     """Undo ``pin``; those that changed."""
-    return _each(log, references, _unpinned)
+    return _each(log, references, _unpinned, seen)
 
 
-def forget(log: MemoryLog, references: Sequence[str]) -> list[Observation]:
+def forget(
+    log: MemoryLog, references: Sequence[str], seen: Seen = NOTHING_SEEN
+) -> list[Observation]:
     """Hide memories: they are kept and can be restored, and are not recalled; those that changed.
     Of a quarantined one it means no."""
-    return _each(log, references, _forgotten)
+    return _each(log, references, _forgotten, seen)
 
 
-def restore(log: MemoryLog, references: Sequence[str]) -> list[Observation]:
+def restore(
+    log: MemoryLog, references: Sequence[str], seen: Seen = NOTHING_SEEN
+) -> list[Observation]:
     """Bring forgotten memories back as they were, and let quarantined ones be recalled; those that
     changed."""
-    return _each(log, references, lambda before: _restored(log, before))
+    return _each(log, references, lambda before: _restored(log, before), seen)
 
 
 def as_statement(text: str) -> str:
@@ -151,13 +165,13 @@ def day_of(text: str, now: Instant) -> date:
 Step = Callable[[Observation], Change | None]
 
 
-def _each(log: MemoryLog, references: Sequence[str], step: Step) -> list[Observation]:
+def _each(log: MemoryLog, references: Sequence[str], step: Step, seen: Seen) -> list[Observation]:
     found = {before.id: before for before in map(log.get, references)}
     for before in found.values():
-        _require_not_erased(before)
+        require_not_erased(before)
     changes = [change for change in map(step, found.values()) if change]
     if changes:
-        _commit(log, changes, *(found[change.after.id] for change in changes))
+        commit_by_hand(log, changes, [found[change.after.id] for change in changes], seen)
     return [log.get(change.after.id) for change in changes]
 
 
@@ -186,9 +200,17 @@ def _restored(log: MemoryLog, before: Observation) -> Change | None:
     return Change(Op.RESTORE, replace(before, status=next(earlier, Status.ACTIVE)))
 
 
-def _commit(log: MemoryLog, changes: Sequence[Change], *before: Observation) -> str:
-    """Write one batch; its name."""
-    expect = {observation.id: observation.version for observation in before}
+def commit_by_hand(
+    log: MemoryLog,
+    changes: Sequence[Change],
+    before: Sequence[Observation] = (),
+    seen: Seen = NOTHING_SEEN,
+) -> str:
+    """Write one batch; its name. ``before`` are the memories as they were read just now, ``seen``
+    the versions that the user decided on; ``InputError`` when all of it was erased before."""
+    expect = {observation.id: observation.version for observation in before} | {
+        memory_id: version for memory_id, version in seen.items() if memory_id in touched(changes)
+    }
     events = log.commit(changes, actor=Actor.USER, expect=expect)
     if not events:
         raise InputError(
@@ -200,7 +222,12 @@ def _commit(log: MemoryLog, changes: Sequence[Change], *before: Observation) -> 
     return events[0].batch_id
 
 
-def _read_anew(observation: Observation) -> Observation:
+def touched(changes: Sequence[Change]) -> set[str]:
+    """The ids of the memories that ``changes`` change."""
+    return {change.after.id for change in changes}
+
+
+def read_anew(observation: Observation) -> Observation:
     """``observation`` with what its words tell: whom it is about, which slot, which language."""
     from tsubasa_cli.memory.language import language_of
     from tsubasa_cli.memory.slots import slot_of
@@ -215,7 +242,7 @@ def _read_anew(observation: Observation) -> Observation:
     )
 
 
-def _told(words: str, owner: str) -> str:
+def told_of(words: str, owner: str) -> str:
     """``words`` in the third person; as they are where grammar is not sure."""
     from tsubasa_cli.memory.language import language_of
     from tsubasa_cli.memory.third_person import told
@@ -265,7 +292,7 @@ def _require_unknown(log: MemoryLog, statement: str) -> None:
         )
 
 
-def _require_not_erased(observation: Observation) -> None:
+def require_not_erased(observation: Observation) -> None:
     if observation.status is Status.ERASED:
         raise InputError(
             f"Memory {observation.id} was erased for good.",

@@ -125,6 +125,11 @@ class MemoryIndex:
         """Ids and BM25 scores of the entries that match an FTS5 expression, best first."""
         return self._reading(lambda halves: halves.words.search(tier, match, limit, weights), [])
 
+    def newest_words(self, match: str, limit: int, tier: Tier) -> list[str]:
+        """Ids of the entries that match an FTS5 expression, the last indexed first."""
+        nothing: list[str] = []
+        return self._reading(lambda halves: halves.words.newest(tier, match, limit), nothing)
+
     def held(self, ids: Sequence[str]) -> dict[str, frozenset[str]]:
         """The index words of entries, by id."""
         nothing: dict[str, frozenset[str]] = {}

@@ -86,10 +86,13 @@ class MemoryLog:
         with self._writing() as connection:
             return self._take_back(to_undo(connection, batch_id), "taken back")
 
-    def redo(self) -> list[MemoryEvent]:
-        """Do again what was undone last; ``[]`` when there is nothing. Raises as ``undo`` does."""
+    def redo(self, batch_id: str | None = None) -> list[MemoryEvent]:
+        """Do a batch again, by default what was undone last; ``[]`` when there is nothing.
+
+        Raises ``ConflictError`` as ``undo`` does.
+        """
         with self._writing() as connection:
-            return self._take_back(to_redo(connection), "done again")
+            return self._take_back(to_redo(connection, batch_id), "done again")
 
     def _take_back(self, chain: Chain | None, reason: str) -> list[MemoryEvent]:
         if chain is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import date
 from functools import cached_property
@@ -24,7 +24,9 @@ from tsubasa_cli.storage.paths import Paths
 from tsubasa_cli.storage.values import Instant
 
 if TYPE_CHECKING:
+    from tsubasa_cli.memory.browsing import Browser
     from tsubasa_cli.memory.embedder import Embedder
+    from tsubasa_cli.memory.finding import Finder
     from tsubasa_cli.memory.gguf_embedder import GgufEmbedder
     from tsubasa_cli.memory.index import MemoryIndex
     from tsubasa_cli.memory.recall import Recalled, Recaller
@@ -68,6 +70,20 @@ class Memory:
         )
 
     @cached_property
+    def browser(self) -> Browser:
+        """Lists of memories, a page at a time."""
+        from tsubasa_cli.memory.browsing import Browser
+
+        return Browser(self._connect())
+
+    @cached_property
+    def finder(self) -> Finder:
+        """Search as one types."""
+        from tsubasa_cli.memory.finding import Finder
+
+        return Finder(self, self.browser)
+
+    @cached_property
     def _embedder(self) -> Embedder:
         if self._embedder_file:
             from tsubasa_cli.memory.gguf_embedder import GgufEmbedder
@@ -107,20 +123,24 @@ class Memory:
             if self._is_empty():
                 return []
             self.catch_up()
-            pinned = [o for o in self._pinned(k) if o.id not in exclude]
-            seen = {*exclude, *(observation.id for observation in pinned)}
+            always = [item for item in self.always(k) if _id_of(item) not in exclude]
+            seen = {*exclude, *map(_id_of, always)}
             found = self.recaller.recall(
                 question, now=now, k=k, as_of=as_of, exclude=seen, exclude_turns=exclude_turns
             )
-            return [*_always(pinned), *found][:k]
+            return [*always, *found][:k]
 
-    def _pinned(self, limit: int) -> list[Observation]:
+    def always(self, limit: int) -> list[Recalled]:
+        """The pinned memories, which go with every question; the first ``limit`` said."""
+        from tsubasa_cli.memory.recall import Recalled
+
         found = self._side.execute(
             "SELECT id FROM observations WHERE pinned AND status = 'active' ORDER BY recorded_ms"
             " LIMIT ?",
             (limit,),
         ).fetchall()
-        return list(self.log.many(row["id"] for row in found).values())
+        pinned = self.log.many(row["id"] for row in found).values()
+        return [Recalled(1.0, (("pinned", 1.0),), observation) for observation in pinned]
 
     def warm_up(self) -> None:
         """Open the indexes in advance, when there is anything in them. Trouble is told by the
@@ -190,7 +210,5 @@ class Memory:
                 connection.close()
 
 
-def _always(pinned: Iterable[Observation]) -> list[Recalled]:
-    from tsubasa_cli.memory.recall import Recalled
-
-    return [Recalled(1.0, (("pinned", 1.0),), observation) for observation in pinned]
+def _id_of(item: Recalled) -> str:
+    return item.observation.id if item.observation else ""

@@ -75,12 +75,37 @@ class Recalled:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class Found:
     """Raw rankings by channel."""
 
     dense: Ranking
     words: Ranking
     turns: Ranking
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """What was looked at before anything was recalled: ``ranked`` are the best candidates with
+    their fused scores, ``strengths`` how much each has to do with the question. Unless the
+    strongest reaches ``gate``, nothing is recalled; one below ``FLOOR`` never is."""
+
+    asked: Question
+    found: Found
+    ranked: Ranking
+    strengths: Mapping[str, float]
+    gate: float
+
+    @property
+    def passes(self) -> bool:
+        """Whether anything fits well enough for something to be recalled."""
+        return max(self.strengths.values(), default=0.0) >= self.gate
+
+    @property
+    def fitting(self) -> Ranking:
+        """What of ``ranked`` is strong enough; nothing when not even the best is."""
+        if not self.passes:
+            return []
+        return [(key, score) for key, score in self.ranked if self.strengths[key] >= FLOOR]
 
 
 class Recaller:
@@ -109,25 +134,49 @@ class Recaller:
         true then. ``exclude`` are ids of observations, ``exclude_turns`` ids of turns that are
         not to be recalled, such as those in the window already.
         """
+        hidden = {*exclude, *map(turn_key, exclude_turns)}
+        seen = self.consider(
+            question, now=now, k=k, as_of=as_of, hidden=hidden, with_turns=with_turns
+        )
+        return self.choose(seen, now, k) if seen else []
+
+    def consider(
+        self,
+        question: str,
+        *,
+        now: Instant,
+        k: int,
+        as_of: date | None = None,
+        hidden: Collection[str] = (),
+        with_turns: bool = True,
+    ) -> Considered | None:
+        """The candidates of ``recall`` before it chooses; None when the question says nothing.
+        ``hidden`` are index ids that are not to be looked at."""
         asked = understand(question, now=now, languages=self._index.languages(), as_of=as_of)
         if not asked.terms or k < 1:
-            return []
+            return None
         found = self._search(asked, with_turns)
-        hidden = {*exclude, *map(turn_key, exclude_turns)}
         fused = [(key, score) for key, score in self._fused(found) if key not in hidden]
-        best = self._fitting(asked, found, fused[: 2 * k + SPARE])
-        return self._packed(asked, found, best, now, k) if best else []
+        ranked = fused[: 2 * k + SPARE]
+        strengths = self._strengths(asked, found, [key for key, _ in ranked])
+        gate = PERSONAL_GATE if self._is_personal(asked) else GENERAL_GATE
+        return Considered(asked, found, ranked, strengths, gate)
+
+    def choose(self, seen: Considered, now: Instant, k: int) -> list[Recalled]:
+        """What of the candidates is recalled: at most ``k``, best first."""
+        best = seen.fitting
+        return self._packed(seen.asked, seen.found, best, now, k) if best else []
 
     # ------------------------------------------------------------------ searching
 
-    def _search(self, asked: Question, with_turns: bool) -> _Found:
+    def _search(self, asked: Question, with_turns: bool) -> Found:
         """All channels side by side: the libraries below let go of Python while they work."""
         weights = self._weights
         match = match_expression(asked, emphasis=weights.emphasis, with_days=bool(weights.days))
         notes = self._beside.submit(self._by_words, asked, match)
         turns = self._beside.submit(self._among_turns, match) if with_turns else None
         dense = self._by_meaning(asked)
-        return _Found(dense, notes.result(), turns.result() if turns else [])
+        return Found(dense, notes.result(), turns.result() if turns else [])
 
     def _by_meaning(self, asked: Question) -> Ranking:
         if not self._weights.dense:
@@ -156,7 +205,7 @@ class Recaller:
 
     # ------------------------------------------------------------------ ranking
 
-    def _fused(self, found: _Found) -> list[tuple[str, float]]:
+    def _fused(self, found: Found) -> list[tuple[str, float]]:
         weights = self._weights
         floor = found.dense[-1][1] if found.dense else 0.0
         observations = fuse(
@@ -168,18 +217,10 @@ class Recaller:
         turns = [(key, weights.turns * score) for key, score in scaled(found.turns, 0.0).items()]
         return sorted([*observations, *turns], key=lambda item: -item[1])
 
-    def _fitting(self, asked: Question, found: _Found, ranked: Ranking) -> Ranking:
-        """What of ``ranked`` is strong enough; nothing when not even the best is."""
-        strengths = self._strengths(asked, found, [key for key, _ in ranked])
-        gate = PERSONAL_GATE if self._is_personal(asked) else GENERAL_GATE
-        if max(strengths.values(), default=0.0) < gate:
-            return []
-        return [(key, score) for key, score in ranked if strengths[key] >= FLOOR]
-
     def _is_personal(self, asked: Question) -> bool:
         return asked.is_about_the_user or any(map(self._index.knows, asked.names))
 
-    def _strengths(self, asked: Question, found: _Found, keys: Sequence[str]) -> dict[str, float]:
+    def _strengths(self, asked: Question, found: Found, keys: Sequence[str]) -> dict[str, float]:
         """How much each candidate has to do with the question, whatever else there is: its
         cosine above what unrelated texts have, plus the share of the question's words that it
         holds, each word weighted by its rarity."""
@@ -195,7 +236,7 @@ class Recaller:
         return strengths
 
     def _packed(
-        self, asked: Question, found: _Found, ranked: Ranking, now: Instant, k: int
+        self, asked: Question, found: Found, ranked: Ranking, now: Instant, k: int
     ) -> list[Recalled]:
         observations = self._log.many(key for key, _ in ranked if not key.startswith(TURN_PREFIX))
         turns = self._index.turns(
@@ -204,7 +245,7 @@ class Recaller:
         standing = _standing(ranked, observations, turns, asked, now)
         likeness = _Likeness(observations)
         chosen = diversify(standing, likeness.between, k, LIKENESS_WEIGHT)
-        channels = _channels(found)
+        channels = channels_of(found)
         return [
             Recalled(
                 score,
@@ -230,21 +271,21 @@ def _standing(
     for key, score in ranked:
         observation = observations.get(key)
         if observation is None:
-            if key in turns and key not in told and _tells(turns[key].text):
+            if key in turns and key not in told and tells(turns[key].text):
                 standing.append((key, score))
         elif asked.period is None or holds_during(observation, asked.period):
             told.update(turn_key(proof.turn_id) for proof in observation.evidence if proof.turn_id)
-            aged = score * _freshness(observation, now)
-            standing.append((key, aged * _nearness(observation, asked)))
+            aged = score * freshness(observation, now)
+            standing.append((key, aged * nearness(observation, asked)))
     return standing
 
 
-def _tells(text: str) -> bool:
+def tells(text: str) -> bool:
     """A turn that only asks tells nothing; orders and secrets are not for recalling."""
     return not only_asks(text) and danger_in(text) is None
 
 
-def _nearness(observation: Observation, asked: Question) -> float:
+def nearness(observation: Observation, asked: Question) -> float:
     """Asked about the user, what is about somebody else is marked down, unless they are named."""
     is_near = observation.subject == USER or not asked.is_about_the_user
     subject = set(stems(observation.subject, observation.language))
@@ -252,7 +293,7 @@ def _nearness(observation: Observation, asked: Question) -> float:
     return 1.0 if is_near or is_named else OTHERS
 
 
-def _freshness(observation: Observation, now: Instant) -> float:
+def freshness(observation: Observation, now: Instant) -> float:
     """1 for what does not age, down to 1 − ``MOST_AGING`` for the oldest states and plans."""
     half_life = HALF_LIVES.get(observation.kind)
     if half_life is None:
@@ -295,5 +336,6 @@ def _merged(rankings: Iterable[Ranking]) -> Ranking:
     return sorted((item for ranking in rankings for item in ranking), key=lambda item: -item[1])
 
 
-def _channels(found: _Found) -> dict[str, dict[str, float]]:
+def channels_of(found: Found) -> dict[str, dict[str, float]]:
+    """The raw scores by channel and id."""
     return {"dense": dict(found.dense), "words": dict(found.words), "turns": dict(found.turns)}

@@ -71,9 +71,13 @@ def to_undo(connection: sqlite3.Connection, batch_id: str | None) -> Chain | Non
     )
 
 
-def to_redo(connection: sqlite3.Connection) -> Chain | None:
-    """The chain that was undone last, or None."""
-    return next((chain for chain in reversed(chains(connection)) if chain.is_undone), None)
+def to_redo(connection: sqlite3.Connection, batch_id: str | None = None) -> Chain | None:
+    """The chain of ``batch_id``, or the one that was undone last; None when it is in force."""
+    undone = (chain for chain in reversed(chains(connection)) if chain.is_undone)
+    return next(
+        (c for c in undone if batch_id in (None, c.first_batch, c.last_batch)),
+        None,
+    )
 
 
 def take_back(

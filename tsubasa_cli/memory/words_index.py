@@ -132,6 +132,18 @@ class WordsIndex:
         )
         return [(row[0], row[1]) for row in rows]
 
+    def newest(self, tier: Tier, match: str, limit: int) -> list[str]:
+        """Ids of the ``limit`` entries indexed last that match an FTS5 expression. Nothing is
+        scored, so that the first letters of a word cost no more than a rare word."""
+        rows = self._all(
+            f"SELECT entries.id FROM (SELECT rowid FROM words_{tier} WHERE words_{tier} MATCH ?"
+            " ORDER BY rowid DESC LIMIT ?) AS best JOIN entries ON entries.place = best.rowid"
+            " ORDER BY best.rowid DESC",
+            (match, limit),
+            tier,
+        )
+        return [row[0] for row in rows]
+
     def held(self, ids: Sequence[str]) -> dict[str, frozenset[str]]:
         """The index words of entries, days left out. The plan is forced: ids first."""
         marks = ", ".join("?" * len(ids))
