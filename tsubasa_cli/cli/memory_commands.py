@@ -10,6 +10,7 @@ import typer
 from tsubasa_cli.cli import context
 from tsubasa_cli.cli.memory_erase import erase
 from tsubasa_cli.cli.memory_import import export, import_
+from tsubasa_cli.cli.memory_inspect import inspect
 from tsubasa_cli.cli.memory_process import process
 from tsubasa_cli.cli.memory_search import search
 from tsubasa_cli.memory.values import Kind, Status
@@ -290,6 +291,7 @@ def _tell(changed: list[Observation], what: str, as_json: bool) -> None:
         context.say("Nothing to do.")
 
 
+memory_app.command("inspect")(inspect)
 memory_app.command("search")(search)
 memory_app.command("erase")(erase)
 memory_app.command("export")(export)

@@ -44,6 +44,11 @@ class Workspace:
         self.host.forget_state(session_id)
         return session
 
+    @property
+    def writer_name(self) -> str:
+        """The name under which this program shows that it is alive."""
+        return self._writer.name
+
     async def close(self) -> None:
         """Stop the engine, let go of the database."""
         await self.host.close()

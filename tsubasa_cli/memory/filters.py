@@ -27,8 +27,8 @@ class Mark(StrEnum):
     """What else can be asked of a memory; several are all asked at once."""
 
     PINNED = "pinned"
-    LEARNED = "in the model"
-    UNLEARNED = "not in the model"
+    LEARNED = "by heart"
+    UNLEARNED = "not by heart"
     RECALLED = "recalled before"
     UNUSED = "never recalled"
 
@@ -41,6 +41,7 @@ class Sort(StrEnum):
     CHANGED = "last changed first"
     RECALLED = "most recalled first"
     WORDS = "by their words"
+    BEGUN = "by the day they began"
 
 
 _ORDERS = {
@@ -51,6 +52,7 @@ _ORDERS = {
     Sort.RECALLED: "(SELECT count(*) FROM recalled r WHERE r.memory_id = observations.id) DESC,"
     " recorded_ms DESC, seq DESC",
     Sort.WORDS: "statement COLLATE NOCASE, seq",
+    Sort.BEGUN: f"{BEGUN} DESC, seq DESC",
 }
 _LEARNED = (
     "EXISTS (SELECT 1 FROM learn_manifest m JOIN learn_runs l ON l.id = m.run_id"

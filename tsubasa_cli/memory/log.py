@@ -94,6 +94,12 @@ class MemoryLog:
         with self._writing() as connection:
             return self._take_back(to_redo(connection, batch_id), "done again")
 
+    def next_undo(self) -> list[MemoryEvent]:
+        """The events of the batch that ``undo`` would take back, oldest first; ``[]``: none."""
+        with self._lock:
+            chain = to_undo(self._connection, None)
+        return [] if chain is None else self.events(batch_id=chain.last_batch)[::-1]
+
     def _take_back(self, chain: Chain | None, reason: str) -> list[MemoryEvent]:
         if chain is None:
             return []

@@ -9,7 +9,6 @@ from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from pathlib import Path, PurePath
 from typing import Any, ClassVar
 
 from textual import events, on, work
@@ -22,6 +21,7 @@ from textual.worker import WorkerFailed
 from tsubasa_cli.conversation.chat import Overrides
 from tsubasa_cli.conversation.workspace import Workspace, open_chat
 from tsubasa_cli.errors import InputError, NotFoundError, TsubasaError
+from tsubasa_cli.memory.erase import Erasure
 from tsubasa_cli.storage.settings_file import set_value
 from tsubasa_cli.tui.clock import local_now
 from tsubasa_cli.tui.conductor import Conductor
@@ -32,18 +32,12 @@ from tsubasa_cli.tui.screens.first_run import FirstRun, needs_first_run
 from tsubasa_cli.tui.screens.help import Help
 from tsubasa_cli.tui.screens.model_picker import ModelPicker
 from tsubasa_cli.tui.screens.theme_picker import ThemePicker
+from tsubasa_cli.tui.stylesheets import CHAT
 from tsubasa_cli.tui.telling import TellsErrors, tell
 from tsubasa_cli.tui.themes import DEFAULT_THEME, OWN_THEMES
 from tsubasa_cli.tui.widgets.composer import Composer
 from tsubasa_cli.tui.widgets.sidebar import Sidebar
 from tsubasa_cli.tui.widgets.welcome import Welcome
-
-HERE = Path(__file__).parent
-STYLESHEETS: list[str | PurePath] = [
-    HERE / "app.tcss",
-    HERE / "screens" / "chat_screen.tcss",
-    HERE / "screens" / "dialogs.tcss",
-]
 
 COLLECTOR_THRESHOLDS = (20_000, 20, 50)
 STOP_SECONDS = 2.0
@@ -80,7 +74,7 @@ class ChatApp(TellsErrors, App[None]):
     """Shows ``session_id`` or a new chat. ``now`` is the clock of the session list."""
 
     TITLE = "Tsubasa"
-    CSS_PATH = STYLESHEETS
+    CSS_PATH = CHAT
     HORIZONTAL_BREAKPOINTS = []
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "quit", "Leave", id="quit", priority=True),
@@ -227,6 +221,27 @@ class ChatApp(TellsErrors, App[None]):
     @on(Welcome.Suggested)
     def _sent(self) -> None:
         self.remembering.message_sent()
+
+    async def prepare_erasing(self) -> None:
+        """Make sure that no words are on their way to where they would be erased.
+
+        Raises ``InputError`` while a reply is written or memories are learned.
+        """
+        if self._is_busy() or self.remembering.is_running:
+            raise InputError(
+                "Something is being written now, and it may hold the words.",
+                next_step="Wait for it or stop it with Esc, then erase.",
+            )
+        await self.chat_screen.save_draft()
+
+    async def let_go_of(self, erasure: Erasure) -> None:
+        """Drop what is held outside the database of chats whose words were erased: the model's
+        saved states, and the open chat with its draft."""
+        for session_id in erasure.session_ids:
+            self.workspace.host.forget_state(session_id)
+        opened = self.chat_screen.chat.session.id
+        if opened in erasure.session_ids:
+            await self.chat_screen.open(self._conduct(opened))
 
     def _is_busy(self) -> bool:
         conductors = (self.chat_screen.conductor, *self._answering.values())

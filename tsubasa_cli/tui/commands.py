@@ -34,6 +34,7 @@ COMMANDS = (
     SlashCommand("stop", "Stop the reply that is being written"),
     SlashCommand("why", "The memories that went into the reply"),
     SlashCommand("memories", "What was learned lately"),
+    SlashCommand("inspect", "See, question and correct the whole memory"),
     SlashCommand("incognito", "A chat that reads no memories and leaves none"),
     SlashCommand("theme", "Choose the colours", "[name]"),
     SlashCommand("sessions", "Find an earlier chat"),

@@ -22,6 +22,16 @@ def visible_line(text: str) -> str:
     return visible(" ".join(text.split())).translate(_BIDI_OVERRIDES)
 
 
+def visible_text(text: str) -> str:
+    """A text of several lines, without what would turn a line around."""
+    return visible(text).translate(_BIDI_OVERRIDES)
+
+
+def visible_words(text: str) -> str:
+    """A piece of a line, its blanks as they are."""
+    return visible(text.replace("\n", " ").replace("\t", " ")).translate(_BIDI_OVERRIDES)
+
+
 def size(count: int) -> str:
     """Bytes as "812 B", "51 KB", "1.0 MB" or "2.5 GB"."""
     if count < KB:

@@ -18,6 +18,7 @@ ACTIONS = {
     "sessions": "screen.sessions",
     "why": "screen.why",
     "memories": "screen.memories",
+    "inspect": "screen.inspect",
     "incognito": "app.incognito",
     "help": "app.help",
     "quit": "app.quit",

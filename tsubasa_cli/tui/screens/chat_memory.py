@@ -32,6 +32,7 @@ class ChatMemory(ChatView):
             id="undo_memory", priority=True,
         ),
         Binding("f8", "memories", "Memories", id="memories", priority=True),
+        Binding("f2", "inspect", "Inspect the memory", id="inspect", priority=True),
     ]  # fmt: skip
 
     # ------------------------------------------------------------------ why
@@ -63,6 +64,20 @@ class ChatMemory(ChatView):
     @work(group="memories", exclusive=True)
     async def action_memories(self) -> None:
         await self._go_to(await self.app.push_screen_wait(Memories(self.workspace, self._clock)))
+
+    @work(group="memories", exclusive=True)
+    async def action_inspect(self) -> None:
+        from tsubasa_cli.tui.inspect.screen import Inspector, Lender
+        from tsubasa_cli.tui.inspect.space import lent
+
+        space = lent(self.workspace)
+        app = cast("ChatApp", self.app)
+        try:
+            inspector = Inspector(space, chat=Lender(app.prepare_erasing, app.let_go_of))
+            source = await self.app.push_screen_wait(inspector)
+        finally:
+            space.connection.close()
+        await self._go_to(source)
 
     async def _go_to(self, source: Source | None) -> None:
         """Show what the user said there."""

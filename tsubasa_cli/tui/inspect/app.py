@@ -1,0 +1,83 @@
+"""``tsubasa memory inspect``: the inspector as a program of its own."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import PurePath
+from typing import Any, ClassVar
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.worker import WorkerFailed
+
+from tsubasa_cli.errors import TsubasaError
+from tsubasa_cli.tui.inspect.pane import Moment
+from tsubasa_cli.tui.inspect.screen import Inspector
+from tsubasa_cli.tui.inspect.space import Space
+from tsubasa_cli.tui.inspect.view import InspectView
+from tsubasa_cli.tui.stylesheets import COMMON
+from tsubasa_cli.tui.telling import TellsErrors, tell
+from tsubasa_cli.tui.themes import DEFAULT_THEME, OWN_THEMES
+
+
+def run_inspector(space: Space, search: str = "") -> None:
+    """Run the inspector until the user leaves it; closes ``space``. ``search`` is looked for at
+    once.
+
+    Raises what could be told nowhere on the screen.
+    """
+    app = InspectApp(space, search=search)
+    try:
+        app.run()
+    finally:
+        space.close()
+    if app.last_words:
+        raise app.last_words
+    if app.return_code:
+        sys.exit(app.return_code)
+
+
+class InspectApp(TellsErrors, App[None]):
+    """Shows the inspector and ends with it. ``moment`` is the clock."""
+
+    TITLE = "Tsubasa"
+    ENABLE_COMMAND_PALETTE = False
+    CSS_PATH: ClassVar[list[str | PurePath]] = [*COMMON, InspectView.CSS_PATH]
+    HORIZONTAL_BREAKPOINTS = []
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+q", "quit", "Leave", id="quit", priority=True),
+    ]
+
+    def __init__(self, space: Space, moment: Moment | None = None, search: str = "") -> None:
+        super().__init__()
+        self.space = space
+        self._search = search
+        self.last_words: TsubasaError | None = None
+        for theme in OWN_THEMES:
+            self.register_theme(theme)
+        self.set_keymap(space.settings.keys)
+        self.inspector = Inspector(space, moment)
+
+    def get_default_screen(self) -> Screen[Any]:
+        return self.inspector
+
+    def on_mount(self) -> None:
+        theme = self.space.settings.look.theme
+        self.theme = theme if theme in self.available_themes else DEFAULT_THEME
+        if self._search:
+            self.inspector.memories.ask_for(self._search)
+        for notice in self.space.notices:
+            self.notify(notice, title="At the start", timeout=15, markup=False)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """An error in words ends a worker, not the program; anywhere else the program ends with
+        those words."""
+        cause = error.error if isinstance(error, WorkerFailed) else error
+        if not isinstance(cause, TsubasaError):
+            super()._handle_exception(error)
+        elif isinstance(error, WorkerFailed):
+            tell(self, cause)
+        else:
+            self.last_words = self.last_words or cause
+            self.exit(return_code=cause.exit_code)

@@ -1,0 +1,80 @@
+"""What the inspector works on, opened alone or lent by a chat."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tsubasa_cli.memory.memory import Memory
+from tsubasa_cli.storage.paths import Paths
+from tsubasa_cli.storage.sessions import SessionStore
+from tsubasa_cli.storage.settings import Settings
+from tsubasa_cli.storage.values import Instant
+
+if TYPE_CHECKING:
+    from tsubasa_cli.conversation.workspace import Workspace
+    from tsubasa_cli.memory.dossier import Dossier
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """The memory and what belongs to it. ``writer`` is the writer lock of the chat that lent it,
+    empty without a chat; ``connection`` is for reading, shared with ``store``."""
+
+    paths: Paths
+    settings: Settings
+    memory: Memory
+    store: SessionStore
+    connection: sqlite3.Connection
+    writer: str = ""
+    notices: tuple[str, ...] = field(default=())
+
+    @property
+    def owner(self) -> str:
+        """The user's name, as memories call them; empty: "the user"."""
+        return self.settings.memory.owner
+
+    def dossier(self, memory_id: str) -> Dossier:
+        """All about one memory; ``NotFoundError``."""
+        from tsubasa_cli.memory.dossier import dossier
+
+        return dossier(self.connection, memory_id)
+
+    def close(self) -> None:
+        """Let go of what was opened; only for whoever opened it."""
+        self.memory.close()
+        self.connection.close()
+
+
+def open_space(paths: Paths | None = None) -> Space:
+    """Open settings and memory, without models or chats; ``ConfigError`` or ``StorageError``."""
+    from tsubasa_cli.storage.database import open_database
+    from tsubasa_cli.storage.settings_file import load_settings
+
+    places = (paths or Paths.from_environment()).ensure()
+    settings = load_settings(places)
+    connection, report = open_database(places)
+    memory = Memory(places, None, settings.memory.embedder)
+    memory.finish_erasure()
+    notices = tuple(filter(None, (report.notice(),)))
+    return Space(places, settings, memory, SessionStore(connection), connection, notices=notices)
+
+
+def lent(workspace: Workspace) -> Space:
+    """The memory of an open chat."""
+    from tsubasa_cli.storage.database import connect
+
+    return Space(
+        workspace.paths,
+        workspace.settings,
+        workspace.memory,
+        workspace.store,
+        connect(workspace.paths),
+        workspace.writer_name,
+    )
+
+
+def now() -> Instant:
+    """Now, for questions to the memory."""
+    return Instant.now()
