@@ -74,6 +74,10 @@ class Inspecting:
         """Every character that the terminal gets to show."""
         return "\n".join(strip.text for strip in self.app.screen._compositor.render_strips())
 
+    def words(self) -> str:
+        """The same on one line, without the lines that are drawn around it."""
+        return " ".join("".join(" " if c in "│╭╮╰╯─" else c for c in self.text()).split())
+
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
         await self.settle()

@@ -30,7 +30,11 @@ NOW = Instant.from_datetime(datetime(2026, 5, 20, 9, 30, tzinfo=UTC))
 TALKS = (
     ("New job", "I started at the museum last Monday, finally. Marta drove me there.", "Bravo!"),
     ("Lisbon", "In May I fly to Lisbon for three days, with Marta.", "Bring light clothes."),
-    ("Dinner", "I am allergic to walnuts, and I prefer tea to coffee.", "Noted, no walnuts."),
+    (
+        "Dinner",
+        "I am allergic to walnuts, and I prefer tea to coffee.",
+        "I will keep that in mind.",
+    ),
     ("Flat", "We moved to Hamburg in March 2025. Before that we lived in Bonn.", "How is it?"),
 )
 
@@ -86,7 +90,7 @@ def fill_life(space: Space) -> dict[str, Observation]:
         status=Status.QUARANTINED,
         reason="it reads like an instruction",
     )
-    tram = log.add("The user takes the tram to work.", at(2025, 6, 10), tags=("work",))
+    log.add("The user takes the tram to work.", at(2025, 6, 10), tags=("work",))
     cello = log.add(
         "The user plays the cello.", at(2024, 11, 8), tags=("music",), origin=Origin.IMPORTED
     )

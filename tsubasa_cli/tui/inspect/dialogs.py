@@ -231,6 +231,7 @@ class Conflict(ModalScreen[str]):
     Returns "mine", "theirs", "edit", or "" when it is dismissed.
     """
 
+    AUTO_FOCUS = "#answer-theirs"
     BINDINGS = [
         Binding("escape", "leave", "Close", id="dialog_leave"),
         Binding("left,up", "app.focus_previous", show=False),

@@ -88,7 +88,7 @@ def learned(entry: Entry) -> str:
     if entry.learned_version is None:
         return ""
     is_current = entry.learned_version >= entry.memory.version
-    return "by heart" if is_current else "by heart, earlier wording"
+    return "by heart" if is_current else "by heart, old"
 
 
 def short_day(day: date) -> str:

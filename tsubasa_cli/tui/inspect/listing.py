@@ -302,7 +302,7 @@ class MemoryLines(ScrollView, can_focus=True):
         return segments
 
     def _foot(self, words: LineWords, line: int, width: int) -> list[Segment]:
-        base, room = self._base(line), width - GUTTER - 1
+        base, room = self._base(line), width - GUTTER
         state = fitted(words.state, room)
         gap = " · " if state else ""
         notes = fitted_notes(words.notes, room - cell_len(state + gap))

@@ -40,11 +40,11 @@ TITLES: dict[ViewName, str] = {
     "stats": "Stats",
 }
 HINTS = {
-    "memories": "/ search · v what to show · e edit · f forget · p pin · u undo · ? all keys",
-    "reading": "Esc back · e edit · g where it was said · p pin · f forget · ? all keys",
-    "timeline": "← → month · Shift+← → year · t true then or that month · d a day · ? all keys",
-    "ask": "Enter asks · Esc to the answer · b what the model reads · d as of · ? all keys",
-    "stats": "↑ ↓ scrolls · ? all keys",
+    "memories": "? keys · / search · e edit · f forget · p pin · u undo · v what to show · q close",
+    "reading": "? keys · Esc back · e edit · g where it was said · p pin · f forget · u undo",
+    "timeline": "? keys · ← → month · , . year · t true then, or that month · d a day",
+    "ask": "? keys · Enter asks · Esc to the answer · b what the model reads · d as of",
+    "stats": "? keys · ↑ ↓ scrolls · q closes",
 }
 
 
