@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from textual.pilot import Pilot
@@ -36,6 +36,7 @@ class Inspecting:
 
     app: InspectApp
     pilot: Pilot[None]
+    life: dict[str, Observation] = field(default_factory=dict)
 
     @property
     def screen(self) -> Inspector:

@@ -28,6 +28,7 @@ _EDITS = {Edit.SAME: "", Edit.GONE: "$error strike", Edit.NEW: "$success bold"}
 class MemoryForm(ModalScreen[Revision | None]):
     """The words, the kind and the days of a memory. Ctrl+S or Enter on a field saves."""
 
+    AUTO_FOCUS = "#words"
     VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-tall")]
     BINDINGS = [
         Binding("escape", "leave", "Close", id="dialog_leave"),
@@ -52,7 +53,7 @@ class MemoryForm(ModalScreen[Revision | None]):
 
     def compose(self) -> ComposeResult:
         given = self._given or Revision("", Kind.STATE)
-        with VerticalScroll(classes="dialog -form"):
+        with VerticalScroll(classes="dialog -form", can_focus=False):
             yield Static(Content(self._title_text), classes="dialog-title")
             yield TextArea(given.statement, compact=True, highlight_cursor_line=False, id="words")
             with Horizontal(classes="form-row"):
@@ -79,7 +80,6 @@ class MemoryForm(ModalScreen[Revision | None]):
     def on_mount(self) -> None:
         area = self.query_one("#words", TextArea)
         area.move_cursor(area.document.end)
-        area.focus()
         self._tell(self._trouble)
         self.query_one("#until-row").display = not self._is_new
 
@@ -88,6 +88,10 @@ class MemoryForm(ModalScreen[Revision | None]):
         self.action_accept()
 
     def action_accept(self) -> None:
+        """Behind the keys that the text has not seen yet: what is typed is what is saved."""
+        self.query_one(TextArea).call_later(self._accept)
+
+    def _accept(self) -> None:
         try:
             self.dismiss(self._read())
         except InputError as error:
@@ -190,6 +194,10 @@ class AskLines(ModalScreen[list[str] | None]):
         area.move_cursor(area.document.end)
 
     def action_accept(self) -> None:
+        """Behind the keys that the text has not seen yet."""
+        self.query_one(TextArea).call_later(self._accept)
+
+    def _accept(self) -> None:
         lines = [line for line in self.query_one(TextArea).text.splitlines() if line.strip()]
         try:
             self._require(lines)
@@ -246,7 +254,7 @@ class Conflict(ModalScreen[str]):
 
     def compose(self) -> ComposeResult:
         clash = self._clash
-        with VerticalScroll(classes="dialog -conflict"):
+        with VerticalScroll(classes="dialog -conflict", can_focus=False):
             yield Static("It has changed meanwhile", classes="dialog-title")
             yield Static(
                 Content("Nothing was written. This is what happened, and what you wanted."),

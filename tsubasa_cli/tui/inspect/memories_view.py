@@ -93,7 +93,6 @@ class MemoriesView(Pane):
             yield Detail(id="detail")
 
     def on_mount(self) -> None:
-        self.query_one("#nothing").display = False
         self._show_chips()
 
     def begin(self) -> None:
@@ -194,11 +193,9 @@ class MemoriesView(Pane):
             return
         self.lines.show(listing, at_top=look.is_new)
         is_empty = not listing.seqs
-        self.lines.display = not is_empty
-        nothing = self.query_one("#nothing", Static)
-        nothing.display = is_empty
+        self.set_class(is_empty, "-nothing")
         if is_empty:
-            nothing.update(Content(self._why_nothing(look)))
+            self.query_one("#nothing", Static).update(Content(self._why_nothing(look)))
             self.detail.show(None)
         self.post_message(self.Counted(listing.total, bool(look.text)))
 

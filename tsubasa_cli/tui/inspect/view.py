@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import ContentSwitcher, Static
+from textual.widgets import ContentSwitcher, Input, Static
 
 from tsubasa_cli.errors import TsubasaError
 from tsubasa_cli.memory.browsing import Pulse
@@ -60,7 +60,7 @@ class InspectView(TellsErrors, Screen[Any]):
         Binding("2", "view('timeline')", "Timeline", id="inspect_timeline"),
         Binding("3", "view('ask')", "Ask: what a question recalls", id="inspect_ask"),
         Binding("4", "view('stats')", "Stats", id="inspect_stats"),
-        Binding("slash,ctrl+f", "search", "Search", id="inspect_search"),
+        Binding("slash,ctrl+f", "search", "Search", id="inspect_search", priority=True),
         Binding("question_mark,f1", "keys", "All keys", id="inspect_keys"),
         Binding("escape", "back", "Back", id="inspect_back"),
         Binding("q,f2", "leave", "Close", id="inspect_leave"),
@@ -166,9 +166,16 @@ class InspectView(TellsErrors, Screen[Any]):
             case _:
                 return MemoriesView(self.space, self.moment, id=name)
 
-    async def action_search(self) -> None:
-        await self.show_view("memories")
-        self.memories.search.focus()
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """The search has its key before all others, so that letters typed right behind it are
+        words and not commands. In a field it is a letter."""
+        return action != "search" or not isinstance(self.focused, Input)
+
+    def action_search(self) -> None:
+        self.remove_class("-reading")
+        self.query_one("#views", ContentSwitcher).current = "memories"
+        self.set_focus(self.memories.search)
+        self._show_title()
 
     def action_back(self) -> None:
         """One step back: from a memory to the list, from marks to none, from a view to the list;
