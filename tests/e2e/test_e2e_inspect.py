@@ -46,7 +46,12 @@ def test_search_edit_undo_erase(home: Paths, open_terminal: Open) -> None:
     terminal.type(ENTER)
     terminal.type("e")
     terminal.wait_for("Edit the memory")
-    terminal.type(CTRL_A + CTRL_K + "The user's boat is called Marguerite." + CTRL_S)
+    terminal.type(CTRL_A)
+    terminal.type(CTRL_K)
+    terminal.wait_until(lambda screen: screen.count("boat is called") < 3)
+    terminal.type("The user's boat is called Marguerite.")
+    terminal.wait_for("Marguerite.")
+    terminal.type(CTRL_S)
     terminal.wait_for("Corrected; u undoes it.")
     assert log.get(boat.id).statement == "The user's boat is called Marguerite."
 

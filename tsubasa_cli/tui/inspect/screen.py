@@ -76,6 +76,12 @@ class Inspector(InspectView):
         super().__init__(space, *([moment] if moment else []))
         self._chat = chat
 
+    def action_leave(self) -> None:
+        if self._chat is None:
+            self.app.exit()
+        else:
+            self.dismiss(None)
+
     @cached_property
     def deeds(self) -> Deeds:
         return Deeds(self.space.memory.log, self.space.owner)

@@ -304,6 +304,3 @@ class InspectView(TellsErrors, Screen[Any]):
         from tsubasa_cli.tui.inspect.keys_page import KeysPage
 
         self.app.push_screen(KeysPage(self.space.settings.keys))
-
-    def action_leave(self) -> None:
-        self.dismiss(None)
