@@ -81,6 +81,8 @@ class MemoriesView(Pane):
         self._latest = Latest(self._fulfil, lambda work: self.run_worker(work, group="look"))
         self._titles: dict[str, str] = {}
         self.look = Look()
+        self.shown: Look | None = None
+        """What the list shows by now; None at first."""
 
     def compose(self) -> ComposeResult:
         yield SearchField(
@@ -191,6 +193,7 @@ class MemoriesView(Pane):
     def _show(self, listing: Listing, look: Look) -> None:
         if not self._latest.is_newest() or not self.is_mounted:
             return
+        self.shown = look
         self.lines.show(listing, at_top=look.is_new)
         is_empty = not listing.seqs
         self.set_class(is_empty, "-nothing")
