@@ -1,6 +1,6 @@
 """Regenerates the pictures in ``assets/`` from the running application.
 
-    python tests/screenshots.py [FOLDER]
+    python tests/screenshots.py [FOLDER [NAME ...]]
 
 The chats shown are stored beforehand in a temporary home, so that the pictures do not depend on
 what a model happens to say; the model itself is the starter, really loaded.
@@ -19,6 +19,8 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 from tui.conftest import learned
+from tui.inspect_driver import Inspecting
+from tui.inspect_life import NOW, fill_life
 
 from tsubasa_cli.conversation.events import EngineState, Phase, WindowUse
 from tsubasa_cli.conversation.workspace import Workspace, open_workspace
@@ -28,6 +30,10 @@ from tsubasa_cli.storage.imported import ImportedSession, ImportedTurn
 from tsubasa_cli.storage.paths import Paths
 from tsubasa_cli.storage.values import Instant, Role, TurnStatus
 from tsubasa_cli.tui.app import ChatApp
+from tsubasa_cli.tui.inspect.app import InspectApp
+from tsubasa_cli.tui.inspect.dialogs import MemoryForm
+from tsubasa_cli.tui.inspect.erase_dialog import EraseDialog
+from tsubasa_cli.tui.inspect.space import open_space
 
 ASSETS = Path(__file__).parent.parent / "assets"
 QUESTION = "Why do swallows fly low before rain?"
@@ -186,6 +192,78 @@ def fill_memory(workspace: Workspace) -> str:
     return open_session
 
 
+@dataclass(frozen=True)
+class View:
+    """One file of the inspector: a terminal of ``size`` in ``theme`` after ``act``."""
+
+    name: str
+    size: tuple[int, int]
+    theme: str
+    act: Callable[[Inspecting], Awaitable[None]]
+
+
+async def _reading(inspector: Inspecting) -> None:
+    await inspector.on(inspector.life["job"])
+
+
+async def _timeline(inspector: Inspecting) -> None:
+    await inspector.press("2", "left")
+
+
+async def _asking(inspector: Inspecting) -> None:
+    await inspector.press("3")
+    await inspector.type("Where did I live in 2024?")
+    await inspector.press("enter")
+    await inspector.until(lambda: "with the question" in inspector.text())
+
+
+async def _stats(inspector: Inspecting) -> None:
+    await inspector.press("4")
+    await inspector.until(lambda: "Growth" in inspector.text())
+
+
+async def _editing(inspector: Inspecting) -> None:
+    await inspector.on(inspector.life["home"])
+    await inspector.press("e")
+    await inspector.until_open(MemoryForm)
+
+
+async def _erasing(inspector: Inspecting) -> None:
+    await inspector.on(inspector.life["nuts"])
+    await inspector.press("x")
+    dialog = await inspector.until_open(EraseDialog)
+    await inspector.until(lambda: dialog._plan)
+
+
+VIEWS = (
+    View("inspect", (120, 34), "tsubasa-night", _reading),
+    View("inspect-timeline", (100, 26), "tsubasa-day", _timeline),
+    View("inspect-ask", (100, 26), "tsubasa-night", _asking),
+    View("inspect-stats", (80, 40), "tsubasa-day", _stats),
+    View("inspect-edit", (100, 26), "tsubasa-night", _editing),
+    View("inspect-erase", (100, 30), "tsubasa-day", _erasing),
+)
+
+
+async def take_view(view: View, folder: Path) -> None:
+    """Run the inspector for one picture and save it."""
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["TSUBASA_HOME"] = home
+        space = open_space()
+        app = InspectApp(space, moment=lambda: NOW)
+        app.animation_level = "none"
+        life = fill_life(space)
+        async with app.run_test(size=view.size) as pilot:
+            app.theme = view.theme
+            inspector = Inspecting(app, pilot, life)
+            await inspector.until(lambda: space.memory.finder.is_ready)
+            await inspector.settle()
+            await view.act(inspector)
+            await inspector.settle()
+            (folder / f"{view.name}.svg").write_text(app.export_screenshot(title="tsubasa"))
+        space.close()
+
+
 async def take(picture: Picture, folder: Path) -> None:
     """Run the application for one picture and save it."""
     with tempfile.TemporaryDirectory() as home:
@@ -212,9 +290,13 @@ async def take(picture: Picture, folder: Path) -> None:
 def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ASSETS
     folder.mkdir(exist_ok=True)
-    for picture in PICTURES:
+    wanted = {*sys.argv[2:]}
+    for picture in (each for each in PICTURES if not wanted or each.name in wanted):
         asyncio.run(take(picture, folder))
         print(folder / f"{picture.name}.svg")
+    for view in (each for each in VIEWS if not wanted or each.name in wanted):
+        asyncio.run(take_view(view, folder))
+        print(folder / f"{view.name}.svg")
 
 
 if __name__ == "__main__":

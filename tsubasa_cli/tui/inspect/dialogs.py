@@ -268,7 +268,7 @@ class Conflict(ModalScreen[str]):
             with Horizontal(classes="dialog-buttons"):
                 yield Button("Keep theirs", id="answer-theirs", compact=True)
                 yield Button(
-                    "Write mine over it" if clash.wanted else "Do it anyway",
+                    "Take mine" if clash.wanted else "Do it anyway",
                     id="answer-mine",
                     compact=True,
                 )
