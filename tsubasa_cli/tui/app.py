@@ -241,6 +241,7 @@ class ChatApp(TellsErrors, App[None]):
             self.workspace.host.forget_state(session_id)
         opened = self.chat_screen.chat.session.id
         if opened in erasure.session_ids:
+            await self.chat_screen.transcript.show((), {})
             await self.chat_screen.open(self._conduct(opened))
 
     def _is_busy(self) -> bool:
