@@ -24,16 +24,19 @@ QUESTIONS = 25
 HERE = Path(__file__).parent
 
 EMPTY = """
+import time
 from textual.app import App
 
 class Empty(App):
     def on_ready(self):
+        print(time.time())
         self.exit()
 
 Empty().run(headless=True, size=(120, 40))
 """
 INSPECTOR = """
 import sys
+import time
 from pathlib import Path
 from tsubasa_cli.storage.paths import Paths
 from tsubasa_cli.tui.inspect.app import InspectApp
@@ -42,11 +45,17 @@ from tsubasa_cli.tui.inspect.space import open_space
 
 def supplied(lines, entries, supply=MemoryLines.supply):
     supply(lines, entries)
-    lines.call_after_refresh(lines.app.exit)
+    lines.call_after_refresh(shown, lines.app)
+
+def shown(app):
+    print(time.time())
+    app.exit()
 
 MemoryLines.supply = supplied
 folder = Path(sys.argv[1])
-InspectApp(open_space(Paths(folder, folder))).run(headless=True, size=(120, 40))
+space = open_space(Paths(folder, folder))
+InspectApp(space).run(headless=True, size=(120, 40))
+space.close()
 """
 
 
@@ -93,9 +102,10 @@ def start(folder: Path) -> None:
 
 
 def _seconds(command: list[str]) -> float:
-    begun = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - begun
+    """From the start of the process to the moment that it prints."""
+    begun = time.time()
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return float(done.stdout.split()[0]) - begun
 
 
 async def typing(folder: Path) -> None:

@@ -121,13 +121,16 @@ class Browser:
         return {row[0]: int(row[1]) for row in rows}
 
     def places(self, ids: Iterable[str], wanted: Filter | None = None) -> dict[str, int]:
-        """The ``seq`` of those of ``ids`` that exist and, if given, that ``wanted`` lists."""
+        """The ``seq`` of those of ``ids`` that exist and, if given, that ``wanted`` lists.
+
+        The limit keeps SQLite from going through all active memories instead of by ids.
+        """
         where, values = condition(wanted) if wanted else ("1", ())
         found: dict[str, int] = {}
         for chunk in log_rows.in_chunks(ids):
             rows = self._all(
-                f"SELECT id, seq FROM observations WHERE id IN ({log_rows.marks(chunk)})"
-                f" AND {where}",
+                "SELECT id, seq FROM (SELECT * FROM observations WHERE id IN"
+                f" ({log_rows.marks(chunk)}) LIMIT -1) AS observations WHERE {where}",
                 (*chunk, *values),
             )
             found |= {row[0]: int(row[1]) for row in rows}

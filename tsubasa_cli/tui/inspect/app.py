@@ -67,8 +67,6 @@ class InspectApp(TellsErrors, App[None]):
         self.theme = theme if theme in self.available_themes else DEFAULT_THEME
         if self._search:
             self.inspector.memories.ask_for(self._search)
-        for notice in self.space.notices:
-            self.notify(notice, title="At the start", timeout=15, markup=False)
 
     def _handle_exception(self, error: Exception) -> None:
         """An error in words ends a worker, not the program; anywhere else the program ends with

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -11,12 +11,13 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from tsubasa_cli.memory.dossier import Dossier, Lesson, Quote, Step, Use
 from tsubasa_cli.memory.values import Actor, Observation, Op, Status
 from tsubasa_cli.tui import memory_words, wording
 from tsubasa_cli.tui.inspect import line_words
-from tsubasa_cli.tui.inspect.dialogs import diffed
-from tsubasa_cli.tui.inspect.filter_dialog import ORIGINS, STATES
+from tsubasa_cli.tui.inspect.line_words import ORIGINS, STATES, diffed
+
+if TYPE_CHECKING:
+    from tsubasa_cli.memory.dossier import Dossier, Lesson, Quote, Step, Use
 
 Thing = TypeVar("Thing")
 

@@ -15,14 +15,12 @@ from textual.widgets import Button, Input, Select, Static, TextArea
 
 from tsubasa_cli.errors import InputError
 from tsubasa_cli.memory.by_hand import as_statement, span_of
-from tsubasa_cli.memory.facts import kind_of
 from tsubasa_cli.memory.reshaping import Revision
 from tsubasa_cli.memory.values import Kind, Observation
-from tsubasa_cli.memory.word_diff import Edit, Piece, word_diff
+from tsubasa_cli.memory.word_diff import word_diff
 from tsubasa_cli.storage.values import Instant
 from tsubasa_cli.tui import wording
-
-_EDITS = {Edit.SAME: "", Edit.GONE: "$error strike", Edit.NEW: "$success bold"}
+from tsubasa_cli.tui.inspect.line_words import diffed
 
 
 class MemoryForm(ModalScreen[Revision | None]):
@@ -99,6 +97,8 @@ class MemoryForm(ModalScreen[Revision | None]):
 
     def _read(self) -> Revision:
         """What the fields hold; ``InputError`` for what cannot be used."""
+        from tsubasa_cli.memory.facts import kind_of
+
         statement = as_statement(self.query_one("#words", TextArea).text)
         since, until = (
             self.query_one(f"#{name}", Input).value.strip() for name in ("since", "until")
@@ -294,10 +294,3 @@ class Conflict(ModalScreen[str]):
 
     def action_leave(self) -> None:
         self.dismiss("")
-
-
-def diffed(pieces: tuple[Piece, ...]) -> Content:
-    """A change of words: what is gone struck through, what is new in bold."""
-    return Content.assemble(
-        *((wording.visible_words(piece.text), _EDITS[piece.edit]) for piece in pieces)
-    )

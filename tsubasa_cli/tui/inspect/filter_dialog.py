@@ -21,26 +21,14 @@ from tsubasa_cli.errors import InputError
 from tsubasa_cli.memory.browsing import Browser, Facets
 from tsubasa_cli.memory.by_hand import span_of
 from tsubasa_cli.memory.filters import Filter, Mark
-from tsubasa_cli.memory.values import Kind, Origin, Status
+from tsubasa_cli.memory.values import Kind
 from tsubasa_cli.storage.values import Instant
 from tsubasa_cli.tui import wording
 from tsubasa_cli.tui.inspect.dialogs import AskLine
-from tsubasa_cli.tui.inspect.line_words import short_day
+from tsubasa_cli.tui.inspect.line_words import ORIGINS, STATES, short_day
 from tsubasa_cli.tui.telling import TellsErrors
 
 LONGEST_TITLE = 40
-STATES = {
-    Status.ACTIVE: "believed",
-    Status.QUARANTINED: "waiting for you",
-    Status.SUPERSEDED: "no longer so",
-    Status.FORGOTTEN: "forgotten",
-    Status.ERASED: "erased",
-}
-ORIGINS = {
-    Origin.USER_SAID: "said in a chat",
-    Origin.USER_EDITED: "written by hand",
-    Origin.IMPORTED: "imported",
-}
 DAYS = {"the last 7 days": 7, "the last 30 days": 30, "the last year": 365}
 OTHER_DAYS = "other days …"
 

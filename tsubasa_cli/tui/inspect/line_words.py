@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
+from textual.content import Content
 
 from tsubasa_cli.memory.browsing import Entry
-from tsubasa_cli.memory.finding import Hit
 from tsubasa_cli.memory.values import Observation, Origin, Status
 from tsubasa_cli.tui import wording
+
+if TYPE_CHECKING:
+    from tsubasa_cli.memory.finding import Hit
+    from tsubasa_cli.memory.word_diff import Piece
 
 GLYPHS = {
     Status.ACTIVE: " ",
@@ -21,12 +27,25 @@ GLYPHS = {
 }
 PINNED = "◆"
 ERASED_WORDS = "(erased)"
+STATES = {
+    Status.ACTIVE: "believed",
+    Status.QUARANTINED: "waiting for you",
+    Status.SUPERSEDED: "no longer so",
+    Status.FORGOTTEN: "forgotten",
+    Status.ERASED: "erased",
+}
+ORIGINS = {
+    Origin.USER_SAID: "said in a chat",
+    Origin.USER_EDITED: "written by hand",
+    Origin.IMPORTED: "imported",
+}
 _STATES = {
     Status.SUPERSEDED: "no longer so",
     Status.QUARANTINED: "waits for your yes (a) or no (f)",
     Status.FORGOTTEN: "forgotten",
     Status.ERASED: "erased for good",
 }
+_EDITS = {"same": "", "gone": "$error strike", "new": "$success bold"}
 _CHANNELS = {"dense": "meaning", "words": "words", "pinned": "pinned"}
 
 
@@ -121,3 +140,10 @@ def _score(hit: Hit | None) -> str:
         f"{_CHANNELS.get(name, name)} {value:.2f}" for name, value in hit.channels if value > 0
     )
     return f"{hit.score:.2f}  {ways}".rstrip()
+
+
+def diffed(pieces: Sequence[Piece]) -> Content:
+    """A change of words: what is gone struck through, what is new in bold."""
+    return Content.assemble(
+        *((wording.visible_words(piece.text), _EDITS[piece.edit.value]) for piece in pieces)
+    )

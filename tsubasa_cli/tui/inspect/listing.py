@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -20,8 +20,10 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tsubasa_cli.memory.browsing import Entry
-from tsubasa_cli.memory.finding import Hit
 from tsubasa_cli.tui.inspect.line_words import LineWords, fitted, line_words
+
+if TYPE_CHECKING:
+    from tsubasa_cli.memory.finding import Hit
 
 KEPT_ENTRIES = 1_000
 """Records kept of the lines seen; those seen longest ago are read again."""

@@ -19,7 +19,6 @@ from tsubasa_cli.memory.filters import Filter, Sort
 from tsubasa_cli.memory.values import Observation
 from tsubasa_cli.tui import wording
 from tsubasa_cli.tui.inspect.detail import Detail
-from tsubasa_cli.tui.inspect.filter_dialog import chips
 from tsubasa_cli.tui.inspect.latest import Latest
 from tsubasa_cli.tui.inspect.listing import Listing, MemoryLines
 from tsubasa_cli.tui.inspect.pane import Moment, Pane
@@ -208,12 +207,17 @@ class MemoriesView(Pane):
         return EMPTY if look.wanted.is_plain else "Nothing is like that. v changes what is shown."
 
     def _show_chips(self) -> None:
-        parts = chips(self.look.wanted, self._titles)
+        parts = [] if self.look.wanted.is_plain else self._chips()
         if self.look.sort is not Sort.NEWEST and not self.look.text:
             parts.append(self.look.sort.value)
         shown = self.query_one("#chips", Static)
         shown.update(Content(" · ".join(parts)))
         shown.display = bool(parts)
+
+    def _chips(self) -> list[str]:
+        from tsubasa_cli.tui.inspect.filter_dialog import chips
+
+        return chips(self.look.wanted, self._titles)
 
     # ------------------------------------------------------------------ reading
 

@@ -6,26 +6,24 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
 from textual.binding import Binding, BindingType
 
-from tsubasa_cli.conversation.why import Source
 from tsubasa_cli.errors import ConflictError, InputError, NotFoundError
-from tsubasa_cli.memory.browsing import Entry
-from tsubasa_cli.memory.dossier import Quote
-from tsubasa_cli.memory.erase import ErasePlan, Erasure
-from tsubasa_cli.memory.reshaping import MOST_PARTS, Revision, tags_of
 from tsubasa_cli.memory.values import Observation, Status
 from tsubasa_cli.tui import wording
-from tsubasa_cli.tui.inspect.deeds import Deeds
-from tsubasa_cli.tui.inspect.dialogs import AskLine, AskLines, Clash, Conflict, MemoryForm
 from tsubasa_cli.tui.inspect.pane import Moment
 from tsubasa_cli.tui.inspect.space import Space
 from tsubasa_cli.tui.inspect.view import InspectView
-from tsubasa_cli.tui.screens.choose import Choice, Choose
-from tsubasa_cli.tui.screens.confirm import Confirm
+
+if TYPE_CHECKING:
+    from tsubasa_cli.memory.browsing import Entry
+    from tsubasa_cli.memory.dossier import Quote
+    from tsubasa_cli.memory.erase import ErasePlan, Erasure
+    from tsubasa_cli.memory.reshaping import Revision
+    from tsubasa_cli.tui.inspect.deeds import Deeds
 
 MOST_MARKED = 2_000
 """As many are marked at once and changed in one batch."""
@@ -84,6 +82,8 @@ class Inspector(InspectView):
 
     @cached_property
     def deeds(self) -> Deeds:
+        from tsubasa_cli.tui.inspect.deeds import Deeds
+
         return Deeds(self.space.memory.log, self.space.owner)
 
     # ------------------------------------------------------------------ doing
@@ -112,6 +112,8 @@ class Inspector(InspectView):
         self, error: ConflictError, memories: Sequence[Observation], wanted: str
     ) -> tuple[str, list[Observation]]:
         """Whose change shall stand, and the memories as they are now."""
+        from tsubasa_cli.tui.inspect.dialogs import Clash, Conflict
+
         log = self.space.memory.log
         now = await asyncio.to_thread(log.get, error.memory_id)
         seen = next((each for each in memories if each.id == now.id), None)
@@ -160,6 +162,8 @@ class Inspector(InspectView):
 
     @work(group="deeds")
     async def action_undo(self) -> None:
+        from tsubasa_cli.tui.screens.confirm import Confirm
+
         if self.deeds.done:
             await self._back_and_forth(self.deeds.undo)
             return
@@ -195,6 +199,8 @@ class Inspector(InspectView):
         await self._edit(memory, _as_written(memory))
 
     async def _edit(self, memory: Observation, begin: Revision) -> None:
+        from tsubasa_cli.tui.inspect.dialogs import MemoryForm
+
         trouble = ""
         while True:
             form = MemoryForm("Edit the memory", begin, trouble)
@@ -218,6 +224,8 @@ class Inspector(InspectView):
 
     @work(group="deeds")
     async def action_add(self) -> None:
+        from tsubasa_cli.tui.inspect.dialogs import MemoryForm
+
         begin: Revision | None = None
         trouble = ""
         while True:
@@ -236,6 +244,8 @@ class Inspector(InspectView):
 
     @work(group="deeds")
     async def action_retag(self) -> None:
+        from tsubasa_cli.tui.inspect.dialogs import AskLine
+
         memories = self._selected()
         have = sorted({tag for memory in memories for tag in memory.tags})
         line = await self.app.push_screen_wait(
@@ -250,6 +260,8 @@ class Inspector(InspectView):
 
     @work(group="deeds")
     async def action_merge(self) -> None:
+        from tsubasa_cli.tui.inspect.dialogs import AskLines
+
         memories = self._selected()
         if len(memories) < 2:
             raise InputError(
@@ -269,6 +281,9 @@ class Inspector(InspectView):
 
     @work(group="deeds")
     async def action_split(self) -> None:
+        from tsubasa_cli.memory.reshaping import MOST_PARTS
+        from tsubasa_cli.tui.inspect.dialogs import AskLines
+
         memory = self._one()
         lines = await self.app.push_screen_wait(
             AskLines(
@@ -387,6 +402,8 @@ class Inspector(InspectView):
             await self._show_quote(quote)
 
     async def _choose(self, quotes: Sequence[Quote]) -> Quote | None:
+        from tsubasa_cli.tui.screens.choose import Choice, Choose
+
         choices = [
             Choice(str(number), wording.first_line(quote.evidence.quote, 60))
             for number, quote in enumerate(quotes)
@@ -395,6 +412,7 @@ class Inspector(InspectView):
         return None if chosen is None else quotes[int(chosen)]
 
     async def _show_quote(self, quote: Quote) -> None:
+        from tsubasa_cli.conversation.why import Source
         from tsubasa_cli.tui.inspect.conversation_view import ConversationView, around
 
         turns = await asyncio.to_thread(around, self.space.store, quote)
@@ -413,6 +431,8 @@ def halves(statement: str) -> str:
 
 def _as_written(memory: Observation) -> Revision:
     """A memory as its form shows it."""
+    from tsubasa_cli.memory.reshaping import Revision
+
     begun = memory.valid_from or memory.event_from
     return Revision(
         memory.statement,
@@ -427,6 +447,8 @@ def _listed(tags: Sequence[str]) -> str:
 
 
 def _require_tags(line: str) -> None:
+    from tsubasa_cli.memory.reshaping import tags_of
+
     added, removed = tags_of(line)
     if not added and not removed:
         raise InputError("There is no tag.", next_step="work adds one, -work removes it.")

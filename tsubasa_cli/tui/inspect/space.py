@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tsubasa_cli.memory.memory import Memory
@@ -28,7 +28,6 @@ class Space:
     store: SessionStore
     connection: sqlite3.Connection
     writer: str = ""
-    notices: tuple[str, ...] = field(default=())
 
     @property
     def owner(self) -> str:
@@ -49,16 +48,15 @@ class Space:
 
 def open_space(paths: Paths | None = None) -> Space:
     """Open settings and memory, without models or chats; ``ConfigError`` or ``StorageError``."""
-    from tsubasa_cli.storage.database import open_database
+    from tsubasa_cli.storage.database import connect
     from tsubasa_cli.storage.settings_file import load_settings
 
     places = (paths or Paths.from_environment()).ensure()
     settings = load_settings(places)
-    connection, report = open_database(places)
+    connection = connect(places)
     memory = Memory(places, None, settings.memory.embedder)
     memory.finish_erasure()
-    notices = tuple(filter(None, (report.notice(),)))
-    return Space(places, settings, memory, SessionStore(connection), connection, notices=notices)
+    return Space(places, settings, memory, SessionStore(connection), connection)
 
 
 def lent(workspace: Workspace) -> Space:

@@ -15,8 +15,7 @@ from tsubasa_cli.memory.insights import STALE_DAYS, Insights, insights
 from tsubasa_cli.memory.values import Status
 from tsubasa_cli.tui import wording
 from tsubasa_cli.tui.inspect.charts import columns, row
-from tsubasa_cli.tui.inspect.filter_dialog import STATES
-from tsubasa_cli.tui.inspect.line_words import fitted, short_day
+from tsubasa_cli.tui.inspect.line_words import STATES, fitted, short_day
 from tsubasa_cli.tui.inspect.pane import Moment, Pane
 from tsubasa_cli.tui.inspect.space import Space
 
