@@ -18,8 +18,11 @@ from tsubasa_cli.engine.protocol import (
     Completion,
     Count,
     Counted,
+    Dialogue,
     Embed,
     Embedded,
+    Encode,
+    Encoded,
     Event,
     Failed,
     Generate,
@@ -41,6 +44,8 @@ from tsubasa_cli.engine.protocol import (
     TotalsReport,
     Warm,
     Warmed,
+    Weigh,
+    Weighed,
 )
 from tsubasa_cli.engine.safe_start import REBUILD, Mode, ProbeKey, Probes, ladder
 from tsubasa_cli.engine.wire import vectors_of
@@ -336,6 +341,18 @@ class Engine:
             vectors.extend(vectors_of(embedded))
         return vectors
 
+    async def encode(self, dialogues: Sequence[Dialogue]) -> Encoded:
+        """The tokens of each dialogue's prompt, as ``generate`` would send it, and of its reply.
+        Raises as ``score``."""
+        entries = tuple(dialogues)
+        return await self._last(self._survive(lambda i: Encode(i, entries)), Encoded)
+
+    async def weigh(self, texts: Sequence[str]) -> Weighed:
+        """How likely each text is as it stands; of one that is longer than 1,024 tokens, its
+        beginning. Raises as ``score``."""
+        entries = tuple(texts)
+        return await self._last(self._survive(lambda i: Weigh(i, entries)), Weighed)
+
     # ------------------------------------------------------------- small questions
 
     async def count(self, messages: Sequence[Message], thinking: bool | None = None) -> Counted:
@@ -395,7 +412,8 @@ def _proves(event: Event) -> bool:
     """A batch of more than one token was computed, and the process lives."""
     if isinstance(event, Prefill):
         return event.done > 1
-    return isinstance(event, Warmed | Scored | Completed | Embedded) and event.evaluated > 1
+    counted = Warmed | Scored | Completed | Embedded | Weighed
+    return isinstance(event, counted) and event.evaluated > 1
 
 
 async def _load_in(child: Child, request: Load, on_progress: OnProgress | None) -> Loaded:

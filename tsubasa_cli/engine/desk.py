@@ -7,8 +7,9 @@ from collections.abc import Callable
 from tsubasa_cli.engine.lane import Lane
 from tsubasa_cli.engine.native import NativeError
 from tsubasa_cli.engine.native_context import GivenUpError
-from tsubasa_cli.engine.protocol import Complete, Event, Failed, Score, Work
+from tsubasa_cli.engine.protocol import Complete, Encode, Event, Failed, Score, Weigh, Work
 from tsubasa_cli.engine.reply import Machine
+from tsubasa_cli.engine.weighing import encoded, weighed
 from tsubasa_cli.engine.work import Bench, Completing, Scoring
 
 IDLE_SECONDS = 60.0
@@ -16,7 +17,7 @@ IDLE_SECONDS = 60.0
 
 
 class Desk:
-    """Does ``Score`` and ``Complete`` beside the chat of ``machine``, whose cache it leaves alone.
+    """Does ``Work`` beside the chat of ``machine``, whose cache it leaves alone.
     The lane is opened by the first of them. ``serve_chat`` answers what else is asked of the chat
     meanwhile."""
 
@@ -44,7 +45,7 @@ class Desk:
             self._lane.close()
             self._lane = None
 
-    def do(self, request: Score | Complete) -> Event:
+    def do(self, request: Score | Complete | Encode | Weigh) -> Event:
         """The last event of ``request``."""
         self._request = request
         try:
@@ -57,8 +58,12 @@ class Desk:
                 self.rest()
             return Failed(request.id, error.code, _in_words(error.code), error.why)
 
-    def _done(self, request: Score | Complete) -> Event:
+    def _done(self, request: Score | Complete | Encode | Weigh) -> Event:
         machine = self._machine
+        if isinstance(request, Encode):
+            return encoded(machine.maker, request, self._give_way)
+        if isinstance(request, Weigh):
+            return weighed(machine.model, request, self._give_way)
         if self._lane is None:
             self._lane = Lane(machine.model, machine.context.n_ctx)
             self._lane.context.give_up_when(self._is_unwanted)

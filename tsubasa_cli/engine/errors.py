@@ -73,6 +73,7 @@ KINDS: dict[str, type[TsubasaError]] = {
     "missing": ModelError,
     "memory": OutOfMemoryError,
     "model": ModelError,
+    "adapter": ModelError,
     "state": StorageError,
     "preempted": PreemptedError,
 }
@@ -81,6 +82,7 @@ NEXT_STEPS = {
     "memory": "Choose a smaller model, or a smaller window: "
     "`tsubasa config set engine.context_tokens 4096`.",
     "model": "Check the file with `tsubasa model info`, or pull it again.",
+    "adapter": "Use the model without what it learned: tsubasa learn rollback.",
     "template": "Try another model; this one's template is unusual.",
     "state": "Free some disk space; the conversation itself is kept in the database.",
     "unsuitable": "Choose another with `tsubasa model use`.",

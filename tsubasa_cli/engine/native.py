@@ -24,7 +24,8 @@ MODEL_META_BYTES = 4096
 
 
 class NativeError(Exception):
-    """llama.cpp refused. ``code`` is "model", "memory" or "decode"; ``why`` is its own reason."""
+    """llama.cpp refused. ``code`` is "model", "adapter", "memory" or "decode"; ``why`` is its own
+    reason."""
 
     def __init__(self, code: str, why: str) -> None:
         super().__init__(code, why)
@@ -56,6 +57,18 @@ class NativeModel:
         self.n_embd: int = llama.llama_model_n_embd(self.model)
         self.gpu_layers = min(self.gpu_layers, llama.llama_model_n_layer(self.model) + 1)
         self._piece = ctypes.create_string_buffer(256)
+        self.adapter_path = Path(spec.adapter) if spec.adapter else None
+        self.adapter = self._load_adapter(self.adapter_path) if self.adapter_path else None
+
+    def _load_adapter(self, path: Path) -> Any:
+        """llama.cpp gives a null pointer for a file that it refuses, and dies of one later."""
+        if not path.is_file():
+            raise NativeError("adapter", f"{path.name} is missing.")
+        self.log.forget()
+        adapter = llama.llama_adapter_lora_init(self.model, str(path).encode())
+        if not adapter:
+            raise self.refusal("adapter")
+        return adapter
 
     def _load(self, spec: ModelSpec, on_progress: Callable[[float], None]) -> Any:
         def progress(fraction: float, _user_data: object) -> bool:

@@ -59,10 +59,21 @@ class NativeContext:
         self._context = llama.llama_init_from_model(model.model, self._params())
         if not self._context:
             raise model.refusal("memory")
+        self._lay_adapter(model.adapter)
         self._memory = llama.llama_get_memory(self._context)
         self.n_ctx: int = llama.llama_n_ctx(self._context)
         self._batch = llama.llama_batch_init(shape.n_batch, 0, 1)
         self._never = self._given_up = llama.ggml_abort_callback()
+
+    def _lay_adapter(self, adapter: Any) -> None:
+        """Every context needs it: the weights themselves stay what they are."""
+        if adapter is None:
+            return
+        adapters = (llama.llama_adapter_lora_p_ctypes * 1)()
+        adapters[0] = ctypes.cast(adapter, llama.llama_adapter_lora_p_ctypes)
+        scales = (ctypes.c_float * 1)(1.0)
+        if llama.llama_set_adapters_lora(self._context, adapters, 1, scales):
+            raise self.model.refusal("adapter")
 
     def give_up_when(self, unwanted: Callable[[], bool]) -> None:
         """Ask ``unwanted`` while a batch of several tokens is computed on a CPU: batches that it

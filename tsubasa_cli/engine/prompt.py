@@ -65,6 +65,24 @@ class PromptMaker:
         tokens.extend(self.text_tokens(prefix))
         return tokens
 
+    def reply(self, text: str, thinking: str | None) -> list[int]:
+        """Tokens of a reply as the model would make it, with the one that ends it. ``thinking``
+        None: behind a prompt that has closed the think block, else what is thought before."""
+        tokens: list[int] = []
+        if thinking is not None:
+            tokens.extend(self.scaffold_tokens(f"{OPEN}\n"))
+            tokens.extend(self.text_tokens(thinking.strip()))
+            tokens.extend(self.scaffold_tokens(f"\n{CLOSE}\n\n"))
+        return [*tokens, *self.text_tokens(text), *self._reply_end()]
+
+    def _reply_end(self) -> list[int]:
+        """What the template puts behind a reply, as far as the model makes it itself."""
+        asked = (Message("user", "a"), Message("assistant", "b"))
+        behind = self.scaffold_tokens(_behind_reply(self.template.history(asked)))
+        ends = [token for token in behind[:1] if self._model.ends_generation(token)]
+        eos = self._model.eos()
+        return ends or ([eos] if eos is not None else [])
+
     def _tokens(self, segments: Iterable[Segment]) -> list[int]:
         tokens: list[int] = []
         for segment in segments:
@@ -95,6 +113,12 @@ class PromptMaker:
         if tokens[: len(guard)] == guard:
             return tokens[len(guard) :]
         return self._model.tokenize(text, parse_special)
+
+
+def _behind_reply(segments: Sequence[Segment]) -> str:
+    """The scaffold behind the last thing that was said."""
+    last = max(i for i, segment in enumerate(segments) if isinstance(segment, Content))
+    return "".join(segment.text for segment in segments[last + 1 :])
 
 
 class TokenCache:

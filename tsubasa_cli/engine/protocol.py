@@ -54,6 +54,18 @@ class ModelSpec:
     use_extra_bufts: bool = True
     embedding: bool = False
     """The model is loaded for ``embed`` and for nothing else."""
+    adapter: str = ""
+    """A LoRA in GGUF form that is laid over the model; empty for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialogue:
+    """A prompt and the reply that followed. ``thinking`` None: the reply was made without any,
+    else it is what was thought before."""
+
+    messages: tuple[Message, ...]
+    reply: str
+    thinking: str | None = None
 
 
 # ----------------------------------------------------------------------------- requests
@@ -178,6 +190,22 @@ class Embed(Work):
     """Turn each of ``texts`` into a vector."""
 
     kind = "embed"
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Encode(Work):
+    """The tokens of ``dialogues``, as ``Generate`` would send and make them."""
+
+    kind = "encode"
+    dialogues: tuple[Dialogue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Weigh(Work):
+    """How likely are ``texts`` as they stand, without any prompt format, each of them apart?"""
+
+    kind = "weigh"
     texts: tuple[str, ...]
 
 
@@ -363,6 +391,26 @@ class Embedded(Event):
     kind = "embedded"
     data: str
     width: int
+    evaluated: int
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded(Event):
+    """Per dialogue the tokens of its prompt, and those of its reply with the one that ends it."""
+
+    kind = "encoded"
+    prompts: tuple[tuple[int, ...], ...]
+    replies: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed(Event):
+    """Per text the sum of the natural logarithms of its tokens' probabilities, the first aside
+    that nothing stands before, and how many tokens that are."""
+
+    kind = "weighed"
+    sums: tuple[float, ...]
+    counts: tuple[int, ...]
     evaluated: int
 
 

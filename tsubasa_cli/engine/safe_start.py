@@ -59,14 +59,15 @@ class ProbeKey:
     library: str
     """llama-cpp-python's version and a hash of its native libraries' sizes and times."""
     model: str
-    """The model file's name, size and modification time."""
+    """The name, size and modification time of the model file, and of its adapter if it has one."""
     asked: str
     """The mode that was asked for."""
 
     @classmethod
     def of(cls, spec: ModelSpec) -> ProbeKey:
         asked = f"extra_bufts={spec.use_extra_bufts} gpu_layers={spec.n_gpu_layers}"
-        return cls(cpu_identity(), library_identity(), _model_identity(Path(spec.path)), asked)
+        model = " + ".join(_model_identity(Path(p)) for p in (spec.path, spec.adapter) if p)
+        return cls(cpu_identity(), library_identity(), model, asked)
 
 
 @dataclass(frozen=True, slots=True)

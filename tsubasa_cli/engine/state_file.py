@@ -23,19 +23,29 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class StateOwner:
-    """What a state fits: the model file, the window in tokens, the llama.cpp release."""
+    """What a state fits: the model file, the window in tokens, the llama.cpp release, and what is
+    laid over the model."""
 
     model: str
     model_bytes: int
     model_mtime_ns: int
     n_ctx: int
     library: str
+    adapter: str = ""
 
     @classmethod
     def of(cls, context: NativeContext, library: str) -> StateOwner:
         path = context.model.path
         stat = path.stat()
-        return cls(path.name, stat.st_size, stat.st_mtime_ns, context.n_ctx, library)
+        adapter = _identity(context.model.adapter_path)
+        return cls(path.name, stat.st_size, stat.st_mtime_ns, context.n_ctx, library, adapter)
+
+
+def _identity(adapter: Path | None) -> str:
+    if adapter is None:
+        return ""
+    stat = adapter.stat()
+    return f"{adapter.name} {stat.st_size} {stat.st_mtime_ns}"
 
 
 def save_state(context: NativeContext, owner: StateOwner, tokens: Sequence[int], path: Path) -> int:

@@ -28,6 +28,7 @@ from tsubasa_cli.engine.protocol import (
     Count,
     Counted,
     Embed,
+    Encode,
     Event,
     Failed,
     Generate,
@@ -45,6 +46,7 @@ from tsubasa_cli.engine.protocol import (
     TotalsReport,
     Warm,
     Warmed,
+    Weigh,
 )
 from tsubasa_cli.engine.reply import RESERVE, Machine, PromptTooLongError, Reply
 from tsubasa_cli.engine.state_file import StateOwner, load_state, save_state
@@ -83,6 +85,8 @@ class Worker:
             Totals: self._totals,
             Score: self._work,
             Complete: self._work,
+            Encode: self._work,
+            Weigh: self._work,
             Embed: self._embed,
         }
 
@@ -256,7 +260,7 @@ class Worker:
 
     # ------------------------------------------------------------- memory work
 
-    def _work(self, request: Score | Complete) -> None:
+    def _work(self, request: Score | Complete | Encode | Weigh) -> None:
         if self._desk is None:
             raise _unsuitable(self._embedder)
         self.emit(self._desk.do(request))
