@@ -78,6 +78,14 @@ class Paths:
         return self.data / "calibration"
 
     @property
+    def learn(self) -> Path:
+        return self.data / "learn"
+
+    @property
+    def learn_cache(self) -> Path:
+        return self.learn / "cache"
+
+    @property
     def locks(self) -> Path:
         return self.data / "locks"
 
@@ -88,6 +96,10 @@ class Paths:
     @property
     def engine_log(self) -> Path:
         return self.logs / "engine.log"
+
+    @property
+    def learn_log(self) -> Path:
+        return self.logs / "learn.log"
 
     @property
     def probes(self) -> Path:

@@ -6,6 +6,7 @@ comments in it survive ``tsubasa config set``.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -114,6 +115,43 @@ class MemorySettings(Section):
     """Path of a GGUF embedding model to search memories with; empty uses the embedded one."""
 
 
+_HOURS = re.compile(r"(?:[01]?\d|2[0-3]):[0-5]\d ?[-–] ?(?:[01]?\d|2[0-3]):[0-5]\d")
+_DURATION = re.compile(r"(?=\d)(?:\d+ ?h)? ?(?:\d+ ?m(?:in)?)?")
+
+
+def _hours_or_nothing(hours: str) -> str:
+    """(HH:MM-HH:MM, or empty)"""
+    if hours and not _HOURS.fullmatch(hours):
+        raise ValueError("hours look like 23:00-07:00")
+    return hours
+
+
+def _duration_or_nothing(duration: str) -> str:
+    """(2h, 90m or 1h30m, or empty)"""
+    if duration and not _DURATION.fullmatch(duration):
+        raise ValueError("a duration looks like 2h or 1h30m")
+    return duration
+
+
+class LearnSettings(Section):
+    """When the model may learn by itself (tsubasa learn --when-idle)."""
+
+    hours: Annotated[str, AfterValidator(_hours_or_nothing)] = ""
+    """The only hours in which --when-idle learns, such as 23:00-07:00; empty for any time."""
+
+    quiet_hours: Annotated[str, AfterValidator(_hours_or_nothing)] = ""
+    """Hours in which the machine stays quiet and --when-idle waits; empty for none."""
+
+    max_load: Annotated[float, Field(ge=0.0)] = 0.5
+    """Busiest that the machine may be when learning begins: load of the last minute per core."""
+
+    on_battery: bool = False
+    """Let --when-idle learn while the machine runs on its battery."""
+
+    budget: Annotated[str, AfterValidator(_duration_or_nothing)] = ""
+    """How long one run may take, such as 2h; empty plans without a limit."""
+
+
 class LookSettings(Section):
     """How the chat looks."""
 
@@ -138,6 +176,7 @@ class Settings(Section):
     sampling: SamplingSettings = SamplingSettings()
     models: ModelSettings = ModelSettings()
     memory: MemorySettings = MemorySettings()
+    learn: LearnSettings = LearnSettings()
     look: LookSettings = LookSettings()
     personas: dict[str, str] = Field(default_factory=dict)
     """Your personas: a name and the system prompt that it stands for."""
