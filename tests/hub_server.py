@@ -132,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, json.dumps(body).encode(), {"Content-Type": "application/json"})
 
     def _sibling(self, name: str, content: bytes) -> dict[str, object]:
-        if self.server_hub.list_without_lfs or not name.endswith(".gguf"):
+        if self.server_hub.list_without_lfs or not name.endswith((".gguf", ".safetensors")):
             return {"rfilename": name, "size": len(content)}
         digest = hashlib.sha256(content).hexdigest()
         lfs = {"sha256": digest, "size": len(content), "pointerSize": 135}

@@ -82,7 +82,8 @@ class TensorInfo:
 
 @dataclass(frozen=True, slots=True)
 class GgufHeader:
-    """All of a GGUF file but its weights. ``data_start`` is where those begin, in bytes."""
+    """All of a GGUF file but its weights. ``data_start`` is where those begin, in bytes, and
+    ``tensors_start`` where the list of tensors does."""
 
     version: int
     metadata: Mapping[str, Value]
@@ -90,6 +91,7 @@ class GgufHeader:
     alignment: int
     data_start: int
     file_bytes: int
+    tensors_start: int
 
     def text(self, key: str) -> str:
         """The string under ``key``; empty when there is none."""
@@ -130,9 +132,10 @@ def parse_header(file: BinaryIO, size: int, name: str) -> GgufHeader:
         reader.broken(f"It announces {n_entries:,} entries and {n_tensors:,} tensors.")
     metadata = _read_metadata(reader, n_entries)
     alignment = _alignment(reader, metadata)
+    tensors_start = reader.position
     tensors = tuple(_read_tensor(reader) for _ in range(n_tensors))
     data_start = -(-reader.position // alignment) * alignment
-    header = GgufHeader(version, metadata, tensors, alignment, data_start, size)
+    header = GgufHeader(version, metadata, tensors, alignment, data_start, size, tensors_start)
     _check_layout(reader, header)
     return header
 

