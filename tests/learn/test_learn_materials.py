@@ -1,0 +1,228 @@
+"""What ships for the nights: enough of it, varied, disjoint where it must be, and loadable."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from learn_persona import active_facts, persona
+
+from tsubasa_cli.learn import materials
+from tsubasa_cli.memory.language import language_of
+from tsubasa_cli.memory.slots import slot_of
+from tsubasa_cli.memory.subjects import subject_of
+from tsubasa_cli.memory.values import Kind, Status
+
+SPOKEN = ("en", "de", "fr", "es")
+
+
+def test_replay_is_large_and_varied() -> None:
+    prompts = materials.replay_prompts()
+    languages = Counter(prompt.language for prompt in prompts)
+    assert len(prompts) >= 300
+    assert len({prompt.text for prompt in prompts}) == len(prompts)
+    assert len(languages) >= 10
+    assert min(languages[language] for language in SPOKEN) >= 40
+    assert len({prompt.task for prompt in prompts}) >= 12
+
+
+def test_replay_is_written_in_the_language_that_it_says() -> None:
+    wrong = [
+        prompt
+        for prompt in materials.replay_prompts()
+        if prompt.task in ("question", "advice") and prompt.language in SPOKEN
+        if language_of(prompt.text, prompt.language) != prompt.language
+    ]
+    assert len(wrong) <= 3, wrong
+
+
+def test_replay_hardly_touches_the_users_own_life() -> None:
+    mine = re.compile(r"\b(?:my|i|i'm|ich|mein\w*|je|mon|ma|mes|yo|mi|mis)\b", re.IGNORECASE)
+    prompts = [p for p in materials.replay_prompts() if p.language in SPOKEN]
+    asking = [p.text for p in prompts if p.task == "question"]
+    assert [text for text in asking if mine.search(text)] == []
+    assert sum(p.task == "personal" for p in materials.replay_prompts()) <= 10
+
+
+def test_a_line_break_in_a_prompt_is_one() -> None:
+    assert any("\nfor n in numbers:\n" in prompt.text for prompt in materials.replay_prompts())
+    assert not any("\\n" in prompt.text for prompt in materials.replay_prompts())
+
+
+def test_controls_are_disjoint_from_replay() -> None:
+    asked = [_words(prompt.text) for prompt in materials.replay_prompts()]
+    near = [
+        (control.question, words)
+        for control in materials.controls()
+        for words in asked
+        if _overlap(_words(control.question), words) > 0.75
+    ]
+    assert near == []
+
+
+def test_no_replay_prompt_gives_a_control_away() -> None:
+    """Capitals, people and planets that controls ask for occur in no prompt that is trained on."""
+    told = {
+        control.question: prompt.text
+        for control in materials.controls()
+        if re.match("What is the capital|Who|Which planet|Which ship", control.question)
+        for prompt in materials.replay_prompts()
+        if control.is_answered_by(prompt.text)
+    }
+    assert told == {}
+
+
+def test_controls_are_many_and_know_their_answers() -> None:
+    controls = materials.controls()
+    assert len(controls) >= 60
+    assert len({control.question for control in controls}) == len(controls)
+    for control in controls:
+        assert control.answers, control
+        assert control.is_answered_by(f"I think that it is {control.answers[0]}."), control
+        assert not control.is_answered_by("I would rather talk about bicycles."), control
+
+
+@pytest.mark.parametrize(
+    ("reply", "is_right"),
+    [
+        ("The capital of France is Paris.", True),
+        ("PARIS", True),
+        ("The capital of France is in Porto.", False),
+        ("It is comparison that matters.", False),
+    ],
+)
+def test_a_control_is_right_by_whole_words(reply: str, is_right: bool) -> None:
+    [france] = [c for c in materials.controls() if c.question == "What is the capital of France?"]
+    assert france.is_answered_by(reply) is is_right
+
+
+def test_prose_is_long_enough_and_does_not_repeat_itself(smollm2: Path) -> None:
+    texts = [passage.text for passage in materials.prose()]
+    assert _tokens(smollm2, texts) >= 20_000
+    assert len(texts) >= 10
+    assert _tokens(smollm2, [p.text for p in materials.prose_for_selection()]) >= 2_000
+    everything = [*texts, *(passage.text for passage in materials.prose_for_selection())]
+    eights = Counter(eight for text in everything for eight in _runs(text, 8))
+    assert sum(count > 1 for count in eights.values()) <= 5
+
+
+def test_most_of_the_prose_is_english() -> None:
+    size = Counter[str]()
+    for passage in materials.prose():
+        size[language_of(passage.text)] += len(passage.text)
+    assert size["en"] > 0.7 * size.total()
+    assert {"de", "fr", "es"} < set(size)
+
+
+def test_others_are_asked_about_what_a_memory_might_wrongly_answer() -> None:
+    asked = materials.questions_about_others(Kind.STATE, "home", "en")
+    assert asked[0].about("Priya") == "Where does Priya live?"
+    dog = materials.questions_about_others(Kind.RELATION, "pet:dog", "en")[0]
+    assert dog.about("Bob", "pet:dog") == "What is Bob's dog called?"
+    colour = materials.questions_about_others(Kind.PREFERENCE, "favourite:colour", "en")[0]
+    assert colour.about("Mei", "favourite:colour") == "What is Mei's favourite colour?"
+    assert materials.questions_about_others(Kind.PLAN, "", "pt")[0].language == "en"
+
+
+@pytest.mark.parametrize("language", SPOKEN)
+@pytest.mark.parametrize("kind", list(Kind))
+def test_every_kind_has_questions_about_others_and_the_unknown(kind: Kind, language: str) -> None:
+    others = materials.questions_about_others(kind, "", language)
+    assert others
+    assert {question.language for question in others} == {language}
+    unknown = materials.unknown_questions()
+    assert any((u.kind, u.language) == (kind, language) for u in unknown)
+
+
+def test_templates_leave_no_brace_behind() -> None:
+    for question in materials.other_questions():
+        assert "{name}" in question.template
+        text = question.about("Bob", "pet:dog")
+        assert "{" not in text, text
+
+
+def test_what_a_memory_may_answer_is_not_asked_as_unknown() -> None:
+    blood = next(q for q in materials.unknown_questions() if "blood type" in q.question)
+    assert blood.is_unknown(["The user lives in Bonn.", "The user bloomed late."])
+    assert not blood.is_unknown(["The user lives in Bonn.", "The user's blood type is 0."])
+
+
+@pytest.mark.parametrize("language", [*SPOKEN, "pt"])
+def test_the_taught_answers_are_recognised_as_not_knowing(language: str) -> None:
+    taught = [*materials.unknown_about("Bob", language), *materials.unknown_about_user(language)]
+    assert len(taught) >= 6
+    for answer in taught:
+        assert materials.admits_not_knowing(answer), answer
+        assert "{" not in answer
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "I'm sorry, but I don’t have any information about Bob.",
+        "I do not know where she lives.",
+        "Das weiß ich leider nicht.",
+        "Je ne sais pas où il habite.",
+        "Lo siento, no lo sé.",
+    ],
+)
+def test_not_knowing_is_recognised(answer: str) -> None:
+    assert materials.admits_not_knowing(answer)
+
+
+def test_no_fact_of_the_persona_sounds_like_not_knowing() -> None:
+    for fact in persona():
+        assert not materials.admits_not_knowing(fact.observation.statement)
+    for control in materials.controls():
+        assert not materials.admits_not_knowing(f"It is {control.answers[0]}.")
+
+
+def test_the_persona_is_large_and_unknowable() -> None:
+    facts = active_facts()
+    assert len(facts) >= 45
+    assert {fact.observation.kind for fact in facts} == set(Kind)
+    assert sum(f.observation.status is Status.SUPERSEDED for f in persona()) >= 2
+    assert sum(f.observation.event_from is not None for f in facts) >= 5
+    ids = {fact.observation.id for fact in persona()}
+    assert len(ids) == len(persona())
+    for fact in persona():
+        assert fact.answer in fact.observation.statement
+        assert {*fact.observation.supersedes} <= ids
+
+
+def test_the_persona_reads_as_memory_would_write_it() -> None:
+    """Slots and subjects are the ones that memory's own code finds in the statements."""
+    for fact in active_facts():
+        seen = fact.observation
+        if seen.language == "en" and seen.slot:
+            assert slot_of(seen.statement, seen.subject, seen.kind) == seen.slot, seen.id
+        if seen.statement.startswith("The user"):
+            assert subject_of(seen.statement) == seen.subject, seen.id
+
+
+def test_no_name_that_may_be_anybody_belongs_to_the_persona() -> None:
+    told = " ".join(fact.observation.statement for fact in persona())
+    assert [name for name in materials.names() if re.search(rf"\b{name}\b", told)] == []
+    assert len(set(materials.names())) == len(materials.names()) >= 40
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.casefold()))
+
+
+def _overlap(left: set[str], right: set[str]) -> float:
+    return len(left & right) / len(left | right)
+
+
+def _runs(text: str, length: int) -> list[tuple[str, ...]]:
+    words = re.findall(r"\w+", text.casefold())
+    return [tuple(words[i : i + length]) for i in range(len(words) - length + 1)]
+
+
+def _tokens(model: Path, texts: list[str]) -> int:
+    from llama_cpp import Llama
+
+    vocabulary = Llama(str(model), vocab_only=True, verbose=False)
+    return sum(len(vocabulary.tokenize(text.encode(), add_bos=False)) for text in texts)
