@@ -164,7 +164,8 @@ class TestEverywhere:
         plan = plan_erase(life.connection, life.paths, [life.secret.id])
         assert "\n".join(life.connection.iterdump()) == before
         kinds = {place.kind for place in plan.places}
-        assert kinds == set(PlaceKind) - {PlaceKind.EVENT, PlaceKind.OTHER_MEMORY}
+        elsewhere = {PlaceKind.EVENT, PlaceKind.OTHER_MEMORY, PlaceKind.LEARNED}
+        assert kinds == set(PlaceKind) - elsewhere
         assert all(place.where for place in plan.places)
         messages = [place.words for place in plan.places if place.kind is PlaceKind.MESSAGE]
         assert messages == [f"By the way, {QUOTE}."]

@@ -34,7 +34,9 @@ def with_block(block: str, question: str) -> str:
 
 
 def render_note(recalled: Recalled) -> str:
-    """One memory, or one earlier turn, on one line, with the day it is from."""
+    """One memory, or one earlier turn, on one line, with the day it is from; or a correction."""
+    if recalled.correction:
+        return as_data(recalled.correction)
     if recalled.observation is not None:
         return f"{as_data(recalled.observation.statement)} ({_validity(recalled.observation)})"
     turn = recalled.turn

@@ -1,9 +1,9 @@
 """Erasing for good: the words of a memory leave every place they have spread to.
 
-First the files that hold copies go, then one transaction redacts the database, then what it had
-written before is swept out of the indexes, the free pages and the WAL. A program that dies on the
-way is taken up by ``finish_erasure``. Only ids and the order of events are left; keyed digests
-keep the words from being learned again.
+First the files that hold copies go, models that were taught it among them, then one transaction
+redacts the database, then what it had written before is swept out of the indexes, the free pages
+and the WAL. A program that dies on the way is taken up by ``finish_erasure``. Only ids and the
+order of events are left; keyed digests keep the words from being learned again.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tsubasa_cli.errors import StorageError
-from tsubasa_cli.memory import copies, tombstones
+from tsubasa_cli.memory import copies, taught, tombstones
 from tsubasa_cli.memory.erasure import Place, PlaceKind, Survey, survey
 from tsubasa_cli.storage.connection import lock_of
 from tsubasa_cli.storage.database import transaction
-from tsubasa_cli.storage.locks import living_writers
+from tsubasa_cli.storage.locks import is_night_at_work, living_writers
 from tsubasa_cli.storage.paths import Paths
 
 UNFINISHED = "unfinished_erasure"
@@ -58,7 +58,7 @@ def plan_erase(
     """
     with lock_of(connection):
         found = survey(connection, memory_ids, owner)
-    files = _file_places(paths, found)
+    files = _file_places(connection, paths, found)
     index = Place(PlaceKind.INDEX, str(paths.index), "")
     return ErasePlan(found.memory_ids, (*found.places, *files, index))
 
@@ -80,11 +80,12 @@ def erase(
     _require_alone(paths, writer)
     with lock_of(connection):
         finish_erasure(connection, paths, forget_index)
-        files = _file_places(paths, survey(connection, plan.memory_ids, owner))
+        files = _file_places(connection, paths, survey(connection, plan.memory_ids, owner))
         copies.remove(Path(place.where) for place in files)
         with transaction(connection):
             found = survey(connection, plan.memory_ids, owner)
             tombstones.bury(connection, found.words)
+            taught.take_out_of_service(connection, _touched(found))
             for change in found.changes:
                 change(connection)
             _note_unfinished(connection, found)
@@ -121,14 +122,22 @@ def remains(paths: Paths, found: Survey) -> list[Path]:
     return copies.holding(mine, found.telltale.tells)
 
 
-def _file_places(paths: Paths, found: Survey) -> list[Place]:
+def _touched(found: Survey) -> list[str]:
+    """The memories that say it, wholly or in part."""
+    others = (p.where for p in found.places if p.kind is PlaceKind.OTHER_MEMORY)
+    return list(dict.fromkeys([*found.memory_ids, *others]))
+
+
+def _file_places(connection: sqlite3.Connection, paths: Paths, found: Survey) -> list[Place]:
     states = [
         Place(PlaceKind.KV_STATE, str(file), "")
         for file in copies.kv_files(paths, found.session_ids)
     ]
     kinds = {paths.backups: PlaceKind.BACKUP, paths.exports: PlaceKind.EXPORT}
     held = copies.holding(copies.copies(paths), found.telltale.tells)
-    return states + [
+    files = taught.files_taught(connection, paths, _touched(found))
+    models = [Place(PlaceKind.LEARNED, str(file), "") for file in files]
+    return [*states, *models] + [
         Place(
             next((kinds[folder] for folder in kinds if folder in file.parents), PlaceKind.COPY),
             str(file),
@@ -144,6 +153,12 @@ def _require_alone(paths: Paths, writer: str) -> None:
             "Another Tsubasa is open.",
             why="It may hold the words in its window and write them back.",
             next_step="Close the other one, then erase again.",
+        )
+    if is_night_at_work(paths.locks):
+        raise StorageError(
+            "Tsubasa is learning.",
+            why="It has the words in its hands, and would write them into a model.",
+            next_step="Stop it (Ctrl+C, or wait until it is done), then erase again.",
         )
 
 

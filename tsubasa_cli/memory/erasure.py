@@ -49,6 +49,7 @@ class PlaceKind(StrEnum):
     BACKUP = "backup"
     EXPORT = "export"
     COPY = "copy"
+    LEARNED = "what was learned by heart"
 
 
 @dataclass(frozen=True, slots=True)

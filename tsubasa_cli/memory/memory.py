@@ -142,6 +142,30 @@ class Memory:
         pinned = self.log.many(row["id"] for row in found).values()
         return [Recalled(1.0, (("pinned", 1.0),), observation) for observation in pinned]
 
+    def corrections(self, taught_by: str, question: str, known: Collection[str]) -> list[Recalled]:
+        """What counters that the model was taught, by the run ``taught_by``, things that changed
+        since; ``known`` memories are beside the question already."""
+        from tsubasa_cli.memory import unlearned
+        from tsubasa_cli.memory.recall import Recalled
+
+        channels = ((unlearned.CHANNEL, 1.0),)
+        with self._lock:
+            found = unlearned.corrections(self._side, taught_by, question)
+        return [
+            Recalled(1.0, channels, item.now)
+            if item.now
+            else Recalled(1.0, channels, correction=item.correction())
+            for item in found
+            if item.now is None or item.now.id not in known
+        ]
+
+    def by_heart(self, taught_by: str, reply: str, shown: Collection[str]) -> list[Observation]:
+        """What a model taught by that run seems to have said in ``reply`` by heart."""
+        from tsubasa_cli.memory import unlearned
+
+        with self._lock:
+            return unlearned.by_heart(self._side, taught_by, reply, shown)
+
     def warm_up(self) -> None:
         """Open the indexes in advance, when there is anything in them. Trouble is told by the
         recall that meets it."""

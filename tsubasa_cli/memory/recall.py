@@ -62,7 +62,8 @@ USER = "user"
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """An observation or an earlier turn that bears on a question.
+    """An observation or an earlier turn that bears on a question, or a ``correction`` of what a
+    model was taught.
 
     ``score`` is 0..1 and comparable within one recall only; ``channels`` are the scores of the
     ways it was found by: cosine for ``dense``, BM25 for ``words`` and ``turns``.
@@ -72,6 +73,7 @@ class Recalled:
     channels: tuple[tuple[str, float], ...]
     observation: Observation | None = None
     turn: Turn | None = None
+    correction: str = ""
 
 
 @dataclass(frozen=True, slots=True)
