@@ -148,7 +148,8 @@ class Chat:
         ``Answering.events``)."""
         if obeyed := await self._obeyed(reply):
             yield obeyed
-        self._answering = answering = Answering(self._store, self._host, reply, self._manner())
+        manner = await asyncio.to_thread(self._manner)
+        self._answering = answering = Answering(self._store, self._host, reply, manner)
         try:
             async with aclosing(answering.events()) as events:
                 async for event in events:
@@ -176,7 +177,8 @@ class Chat:
         """The memories that went into ``reply``, in the order in which the model read them."""
         if self._memory is None or reply.parent_id is None:
             return []
-        return await asyncio.to_thread(reasons_for, self._memory, self._store, reply.parent_id)
+        taught_by = await asyncio.to_thread(self._host.taught_by, reply.model or None)
+        return await asyncio.to_thread(reasons_for, self._memory, self._store, reply, taught_by)
 
     async def leave_unanswered(self, reply: Turn) -> Turn:
         """Commit the pending ``reply`` as stopped before a word of it was said."""
@@ -192,7 +194,7 @@ class Chat:
     async def overflow(self, text: str) -> Overflow | None:
         """Whether ``text`` is too large to be a message; loads the model to know. Raises
         ``InputError`` when the system prompt leaves no room for any."""
-        engine = await self._host.ready(self.model)
+        engine = await self._host.ready(await asyncio.to_thread(self._voice))
         around = (Message("system", self.system_prompt), Message("user", "x"))
         taken = (await engine.count(around, self.thinking)).prompt
         if self.session.head_id:
@@ -316,23 +318,27 @@ class Chat:
 
     # ------------------------------------------------------------------ small parts
 
+    def _voice(self) -> str | None:
+        """The model that answers: where memory is off, none that knows the user by heart."""
+        return self.model if self.remembers else self._host.impersonal(self.model)
+
     def _manner(self) -> Manner:
-        chat = self._settings.chat
+        chat, voice = self._settings.chat, self._voice()
         return Manner(
             system_prompt=self.system_prompt,
-            model=self.model,
+            model=voice,
             thinking=self.thinking,
             sampling=self._overrides.sampling,
             max_tokens=self._overrides.max_tokens or chat.max_reply_tokens or None,
             compact_at=chat.compact_at,
             name_session=chat.auto_title and not self.session.title_is_users,
-            recollection=self._recollection(),
+            recollection=self._recollection(self._host.taught_by(voice)),
         )
 
-    def _recollection(self) -> Recollection | None:
+    def _recollection(self, taught_by: str = "") -> Recollection | None:
         if self._memory is None or not self.remembers:
             return None
-        return Recollection(self._memory, self._settings.memory)
+        return Recollection(self._memory, self._settings.memory, taught_by)
 
     async def _prepare(self, text: str) -> None:
         if not without_switch(text):

@@ -63,6 +63,7 @@ class EngineHost:
         self._states = KvStates(paths, settings.engine.kv_cache_mb)
         self._engine = Engine(paths.engine_log, paths.probes, on_notice)
         self._model: Model | None = None
+        self._serving: Model | None = None
         self._focus = ""
         self._holds_focus = False
         self._watchers: list[Watcher] = []
@@ -110,6 +111,37 @@ class EngineHost:
 
     # ------------------------------------------------------------------ models
 
+    def impersonal(self, name: str | None) -> str | None:
+        """``name`` (None: the model in service), or its base where it knows the user by heart."""
+        return self._shelf.impersonal(name)
+
+    def taught_by(self, name: str | None) -> str:
+        """The run of ``learn`` that taught the model called ``name`` (None: the one in service);
+        empty for a model that knows nothing by heart."""
+        with suppress(TsubasaError):
+            return self._resolve(name).run_id
+        return ""
+
+    def reload(self) -> str:
+        """Let the model that is in service by now answer from the next message on; its name.
+
+        Raises ``NotFoundError`` or ``ModelError`` when there is none.
+        """
+        self._serving = None
+        return self._resolve(None).name
+
+    def _resolve(self, name: str | None) -> Model:
+        """The model to load. What a night puts into service does not take the place of its base,
+        or of its elder, in the middle of a conversation: that waits for the next start."""
+        model = self._shelf.require(name)
+        if name is not None:
+            return model
+        serving = self._serving
+        if serving is not None and _is_kin(serving, model) and _is_there(serving):
+            return serving
+        self._serving = model
+        return model
+
     def find(self, name: str) -> str:
         """The exact name of a model; ``NotFoundError`` when there is none such."""
         return self._shelf.get(name).name
@@ -136,7 +168,7 @@ class EngineHost:
     ) -> Engine:
         """Like ``ready``, and nobody else swaps the model until ``leave_stage``. Without
         ``is_patient`` the stage is not waited for where the model is on it already."""
-        model = await asyncio.to_thread(self._shelf.require, name)
+        model = await asyncio.to_thread(self._resolve, name)
         if not is_patient and self._is_running(model):
             return self._engine
         if self._on_stage is not performer:
@@ -191,6 +223,7 @@ class EngineHost:
             n_ctx=window,
             n_gpu_layers=engine.gpu_layers,
             n_threads=engine.threads,
+            adapter=str(model.adapter or ""),
         )
 
     def _on_progress(self, event: LoadProgress | Probing) -> None:
@@ -264,10 +297,25 @@ class EngineHost:
 
     def _enter(self, phase: Phase, detail: str = "", fraction: float | None = None) -> None:
         self.state = replace(
-            self.state, phase=phase, model=self.model_name, detail=detail, fraction=fraction
+            self.state,
+            phase=phase,
+            model=self.model_name,
+            detail=detail,
+            fraction=fraction,
+            knows_as_of=self._model.knows_as_of if self._model else None,
         )
         for watcher in self._watchers:
             watcher(self.state)
+
+
+def _is_kin(one: Model, other: Model) -> bool:
+    """Whether both are made of the same base, or one of them is the other's."""
+    roots = {model.base if model.is_personal else model.name for model in (one, other)}
+    return len(roots) == 1 and (one.is_personal or other.is_personal)
+
+
+def _is_there(model: Model) -> bool:
+    return (model.adapter or model.path).is_file()
 
 
 def with_memory(machine: Machine, released: int) -> Machine:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tsubasa_cli.engine.protocol import Prefill, Stats, TextDelta, ThinkingDelta
-from tsubasa_cli.storage.values import Summary, Turn
+from tsubasa_cli.storage.values import Instant, Summary, Turn
 
 
 class Phase(StrEnum):
@@ -26,12 +26,14 @@ class Phase(StrEnum):
 @dataclass(frozen=True, slots=True)
 class EngineState:
     """The engine at a glance: ``model`` by name, ``detail`` in words for a person, ``fraction``
-    0..1 of what is under way, when that is known."""
+    0..1 of what is under way, when that is known. A personal model ``knows_as_of`` when it was
+    taught the memory."""
 
     phase: Phase
     model: str = ""
     detail: str = ""
     fraction: float | None = None
+    knows_as_of: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True)

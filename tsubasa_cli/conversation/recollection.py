@@ -27,10 +27,12 @@ MOST_TOKENS = 1_500
 
 @dataclass(frozen=True, slots=True)
 class Recollection:
-    """Recalls for the questions of one session."""
+    """Recalls for the questions of one session. ``taught_by`` is the run of ``learn`` that taught
+    the model that answers: what changed since then is put right beside the question."""
 
     memory: Memory
     settings: MemorySettings
+    taught_by: str = ""
 
     async def blocks(self, session_id: str) -> dict[int, str]:
         """What rides with the session's questions, by turn."""
@@ -57,13 +59,18 @@ class Recollection:
         if self.memory.recalls.is_kept(question.id):
             return None
         shown = {turn.id for turn in path}
-        return self.memory.recall(
+        riding = self.memory.recalls.used_in(shown)
+        found = self.memory.recall(
             question.text,
             now=question.created_at,
             k=self.settings.recall_count,
-            exclude=self.memory.recalls.used_in(shown),
+            exclude=riding,
             exclude_turns=shown,
         )
+        if not self.taught_by:
+            return found
+        known = {*riding, *(item.observation.id for item in found if item.observation)}
+        return [*self.memory.corrections(self.taught_by, question.text, known), *found]
 
     async def _budget(self, engine: Engine, path: Sequence[Turn], room: int) -> int:
         window = engine.loaded.n_ctx if engine.loaded else 0

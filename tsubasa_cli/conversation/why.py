@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from tsubasa_cli.memory.values import Observation
 
 
+BY_HEART = "by heart"
+"""The channel of what was not recalled: the model was taught it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Words of the user's: ``quote`` from a turn of a session, said ``at``. ``turn_id`` None when
@@ -40,10 +44,22 @@ class Reason:
     changed: bool = False
 
 
-def reasons_for(memory: Memory, store: SessionStore, question_id: int) -> list[Reason]:
-    """What rode with the question ``question_id``, in the order in which the model read it."""
-    found = (_reason(memory, store, used) for used in memory.recalls.used(question_id))
-    return [reason for reason in found if reason is not None]
+def reasons_for(
+    memory: Memory, store: SessionStore, reply: Turn, taught_by: str = ""
+) -> list[Reason]:
+    """What rode with the question of ``reply``, in the order in which the model read it; then what
+    a model taught by the run ``taught_by`` seems to have said by heart."""
+    used = memory.recalls.used(reply.parent_id or 0)
+    recalled = [r for r in (_reason(memory, store, item) for item in used) if r is not None]
+    if not taught_by:
+        return recalled
+    shown = {item.memory_id for item in used if item.memory_id}
+    known = memory.by_heart(taught_by, reply.text, shown)
+    return [*recalled, *(_known_by_heart(item, store) for item in known)]
+
+
+def _known_by_heart(item: Observation, store: SessionStore) -> Reason:
+    return Reason(item.statement, sources_of(item, store), ((BY_HEART, 1.0),), item.id)
 
 
 def _reason(memory: Memory, store: SessionStore, used: Used) -> Reason | None:

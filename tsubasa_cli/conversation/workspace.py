@@ -5,13 +5,16 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from tsubasa_cli.conversation.chat import Chat, Overrides
 from tsubasa_cli.conversation.distilling import Distilling
 from tsubasa_cli.conversation.engine_host import EngineHost
+from tsubasa_cli.conversation.missed_night import missed_night_notice
+from tsubasa_cli.conversation.nights import night_notice
 from tsubasa_cli.memory.memory import Memory
 from tsubasa_cli.models.shelf import ModelShelf
-from tsubasa_cli.storage.database import connect, open_database
+from tsubasa_cli.storage.database import OpenReport, connect, open_database
 from tsubasa_cli.storage.locks import WriterLock
 from tsubasa_cli.storage.paths import Paths
 from tsubasa_cli.storage.sessions import SessionStore
@@ -82,11 +85,16 @@ def open_workspace(
         host=host,
         memory=memory,
         distilling=Distilling(memory, store, host, settings.memory, places.calibration),
-        notices=tuple(filter(None, (report.notice(),))),
+        notices=_notices(connection, places, report),
         recovered=recovered,
         _connection=connection,
         _writer=writer,
     )
+
+
+def _notices(connection: sqlite3.Connection, paths: Paths, report: OpenReport) -> tuple[str, ...]:
+    missed = missed_night_notice(connection, datetime.now().astimezone())
+    return tuple(filter(None, (report.notice(), night_notice(connection, paths), missed)))
 
 
 def open_chat(
