@@ -1,0 +1,183 @@
+"""Through the gate: candidates are tried in their order until one passes, on two papers.
+
+What a candidate is chosen by is not what it is judged by: the first paper (other questions, other
+text) tells a hopeless candidate cheaply, the second decides. The base takes both papers once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tsubasa_cli.errors import TsubasaError
+from tsubasa_cli.learn.base_engine import engine_with
+from tsubasa_cli.learn.candidates import Candidate, Deployed, candidates_for, deploy
+from tsubasa_cli.learn.files import read_json, write_json
+from tsubasa_cli.learn.gate.exam import Paper, Result, set_paper, take_exam
+from tsubasa_cli.learn.gate.verdict import Check, passes, verdict
+from tsubasa_cli.learn.ground import Night, Progress
+from tsubasa_cli.learn.lessons import Notes
+from tsubasa_cli.learn.materials import controls, prose, prose_for_selection
+from tsubasa_cli.learn.values import PausedError, Purpose, QuestionAnswer, Stage
+from tsubasa_cli.storage.paths import make_private_folder
+
+MOST_SELECTING, SPOKEN_SELECTING = 60, 24
+MOST_JUDGED, SPOKEN_JUDGED = 160, 80
+"""Questions of the two papers, and how many of them are answered aloud."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What became of a candidate: the checks of the paper that it failed, or of the last."""
+
+    candidate: Candidate
+    projection: dict[str, float]
+    paper: str
+    checks: tuple[Check, ...]
+    trouble: str = ""
+
+    @property
+    def passed(self) -> bool:
+        return not self.trouble and self.paper == "judge" and passes(self.checks)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.candidate.name,
+            "words": self.candidate.in_words(),
+            "projection": self.projection,
+            "paper": self.paper,
+            "passed": self.passed,
+            "trouble": self.trouble,
+            "checks": [check.to_json() for check in self.checks],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """How the gate was left: ``winner`` None when nothing passed. ``base`` and ``after`` are the
+    results of ``paper``, ``after`` of the winner, or of the last that came furthest; the judging
+    paper where any came to it."""
+
+    tried: tuple[Tried, ...]
+    winner: Deployed | None
+    paper: Paper
+    base: Result
+    after: Result | None
+
+
+class Gate:
+    """One night's gate."""
+
+    def __init__(self, night: Night, questions: Sequence[QuestionAnswer], notes: Notes) -> None:
+        self._night = night
+        self._notes = notes
+        self._papers = {
+            "select": _paper(questions, Purpose.SELECT, night.recipe.paper),
+            "judge": _paper(questions, Purpose.JUDGE, night.recipe.paper),
+        }
+        make_private_folder(night.folder.exams)
+
+    def pass_through(self) -> Passed:
+        """Try candidate after candidate. Raises ``PausedError`` between two steps."""
+        tried: list[Tried] = []
+        last: dict[str, Result] = {}
+        for candidate in self._candidates():
+            found, deployed, result = self._try(candidate)
+            tried.append(found)
+            if result is not None:
+                last[found.paper] = result
+            self._tell(found)
+            if found.passed and deployed is not None:
+                return self._left(tried, deployed, last)
+            if deployed is not None:
+                deployed.own_file.unlink(missing_ok=True)
+        return self._left(tried, None, last)
+
+    def _left(
+        self, tried: Sequence[Tried], winner: Deployed | None, last: Mapping[str, Result]
+    ) -> Passed:
+        name = "judge" if "judge" in last else "select"
+        base = self._of_base(name)
+        return Passed(tuple(tried), winner, self._papers[name], base, last.get(name))
+
+    def _candidates(self) -> list[Candidate]:
+        wishes = self._night.wishes
+        return list(
+            candidates_for(wishes.apply, wishes.recipe.scales, self._night.master is not None)
+        )
+
+    def _try(self, candidate: Candidate) -> tuple[Tried, Deployed | None, Result | None]:
+        try:
+            deployed = deploy(self._night, candidate, self._written)
+        except TsubasaError as error:
+            return Tried(candidate, {}, "", (), f"{error.what} {error.why}"), None, None
+        checks: list[Check] = []
+        for name in self._papers:
+            result = self._examined(name, deployed)
+            paper, base = self._papers[name], self._of_base(name)
+            checks = verdict(paper, base, result, deployed.least, self._night.recipe)
+            if not passes(checks):
+                return Tried(candidate, deployed.projection, name, tuple(checks)), deployed, result
+        return Tried(candidate, deployed.projection, "judge", tuple(checks)), deployed, result
+
+    def _written(self, done: int, total: int) -> None:
+        self._night.hooks.on_progress(Progress(Stage.APPLY, done, total))
+        self._stop_if_wanted()
+
+    def _tell(self, tried: Tried) -> None:
+        failed = ", ".join(check.name for check in tried.checks if not check.passed)
+        outcome = "passed" if tried.passed else f"refused ({tried.trouble or failed})"
+        self._night.hooks.on_message(f"{tried.candidate.in_words()}: {outcome}.")
+
+    # ------------------------------------------------------------------ exams
+
+    def _of_base(self, paper: str) -> Result:
+        return self._result(f"base-{paper}", paper, self._night.base.path, None)
+
+    def _examined(self, paper: str, deployed: Deployed) -> Result:
+        name = f"{deployed.candidate.name}-{paper}"
+        return self._result(name, paper, deployed.model, deployed.adapter)
+
+    def _result(self, name: str, paper: str, model: Path, adapter: Path | None) -> Result:
+        """From its file when that exam was taken before."""
+        file = self._night.folder.exams / f"{name}.json"
+        if not file.exists():
+            self._stop_if_wanted()
+            result = asyncio.run(self._take(paper, model, adapter))
+            write_json(file, result.to_json())
+        return Result.from_json(read_json(file))
+
+    async def _take(self, paper: str, model: Path, adapter: Path | None) -> Result:
+        ground = self._night.ground
+        async with engine_with(ground.paths, ground.settings.engine, model, adapter) as engine:
+            return await take_exam(
+                engine, self._papers[paper], self._notes, self._night.system_prompt, self._step
+            )
+
+    def _step(self, done: int, total: int) -> None:
+        self._night.hooks.on_progress(Progress(Stage.GATE, done, total))
+        self._stop_if_wanted()
+
+    def _stop_if_wanted(self) -> None:
+        if self._night.hooks.should_stop():
+            raise PausedError
+
+
+def _paper(questions: Sequence[QuestionAnswer], purpose: Purpose, share: float) -> Paper:
+    asked = [qa for qa in questions if qa.purpose is purpose]
+    if purpose is Purpose.SELECT:
+        text = [passage.text for passage in prose_for_selection()]
+        general, sizes = controls()[::3], (MOST_SELECTING, SPOKEN_SELECTING)
+    else:
+        text = [passage.text for passage in prose()]
+        general, sizes = controls(), (MOST_JUDGED, SPOKEN_JUDGED)
+    most, spoken = (max(round(share * size), 8) for size in sizes)
+    return set_paper(asked, _part(general, share), _part(text, share), most, spoken)
+
+
+def _part(things: Sequence[Any], share: float) -> Sequence[Any]:
+    return things[: max(math.ceil(share * len(things)), 2)]

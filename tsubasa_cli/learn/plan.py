@@ -1,0 +1,164 @@
+"""What a night would do, before it does it: what is new, how long it takes, whether it fits."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tsubasa_cli.errors import InputError
+from tsubasa_cli.learn.recipe import Recipe
+from tsubasa_cli.learn.runs import changed_since
+from tsubasa_cli.learn.values import LearnRun
+from tsubasa_cli.memory.log import MemoryLog
+from tsubasa_cli.memory.values import Status
+from tsubasa_cli.models.model import Model
+
+if TYPE_CHECKING:
+    from tsubasa_cli.learn.device import Device
+    from tsubasa_cli.learn.ground import Ground, Wishes
+
+LESSONS_PER_MEMORY = 18
+"""Questions about it, about others, and its share of ordinary requests."""
+TOKENS_PER_LESSON = 110
+GATE_TOKENS = 90_000
+"""Of the two papers, by the base and by one candidate."""
+REPLAY_TOKENS = 100
+WORKING = {"cpu": 4e10, "mps": 2e12, "cuda": 4e13}
+"""Floating-point operations per second that training reaches (per core on a CPU); rough, and
+replaced by what the last night took."""
+PASSES = 8
+"""Operations per parameter and token: forward, backward through frozen weights, once again for
+what is not kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A night as it would be. Seconds and bytes; ``changed`` are memories that something happened
+    to since the last night, of ``memories`` in all."""
+
+    base: str
+    memories: int
+    changed: int
+    last: LearnRun | None
+    lessons: int
+    seconds: float
+    device: str
+    needed_bytes: int
+    free_bytes: int
+    is_measured: bool
+
+    @property
+    def fits(self) -> bool:
+        return self.needed_bytes <= self.free_bytes
+
+    @property
+    def is_needed(self) -> bool:
+        """There is something that the last night did not teach."""
+        return self.memories > 0 and (self.last is None or self.changed > 0)
+
+
+def make_plan(ground: Ground, base: Model, wishes: Wishes) -> Plan:
+    """The plan of a night with ``base``. ``InputError`` when the device is not there."""
+    from tsubasa_cli.learn.device import choose_device, needed_bytes
+
+    device = choose_device(wishes.device)
+    log = MemoryLog(ground.connection)
+    memories = len(log.all(status=(Status.ACTIVE, Status.SUPERSEDED)))
+    last = next((run for run in ground.runs.promoted() if run.base_model == base.name), None)
+    changed = len(changed_since(ground.connection, last.snapshot_event if last else 0))
+    lessons = memories * LESSONS_PER_MEMORY
+    measured = _measured_seconds(ground, base, device)
+    each = measured or _seconds_per_lesson(base.n_params, device, wishes.recipe)
+    seconds = lessons * each + _gate_seconds(base.n_params, device)
+    if wishes.budget_seconds is not None:
+        seconds = min(seconds, wishes.budget_seconds)
+    return Plan(
+        base.name,
+        memories,
+        min(changed, memories),
+        last,
+        lessons,
+        seconds,
+        device.kind,
+        needed_bytes(base.n_params, device),
+        device.free_bytes,
+        measured is not None,
+    )
+
+
+def require_feasible(plan: Plan, base: Model, wishes: Wishes) -> None:
+    """Raise ``InputError`` for a night that cannot end well; ``wishes.force`` overrules."""
+    from tsubasa_cli.learn.device import MOST_PARAMETERS_ON_CPU
+
+    if wishes.force:
+        return
+    if plan.device == "cpu" and base.n_params > MOST_PARAMETERS_ON_CPU:
+        raise InputError(
+            f"{base.name} is too large to learn on a CPU.",
+            why=f"It would take about {in_words(plan.seconds)}.",
+            next_step="Use a machine with a GPU, or a smaller model (--model NAME); "
+            "--force tries it nevertheless.",
+        )
+    if not plan.fits:
+        raise InputError(
+            f"{base.name} does not fit the memory while it learns.",
+            why=f"It needs about {_gb(plan.needed_bytes)}; {_gb(plan.free_bytes)} are free.",
+            next_step="Close other programs, or use a smaller model (--model NAME); "
+            "--force tries it nevertheless.",
+        )
+    if plan.last is not None and not plan.is_needed:
+        raise InputError(
+            "There is nothing new to learn.",
+            why=f"The memory is as it was on {plan.last.started.local():%-d %B %Y at %H:%M}.",
+            next_step="--force learns it once more.",
+        )
+
+
+def seconds_per_memory(n_params: int, device: str, recipe: Recipe) -> float:
+    """What one memory takes, roughly."""
+    from tsubasa_cli.learn.device import choose_device
+
+    return LESSONS_PER_MEMORY * _seconds_per_lesson(n_params, choose_device(device), recipe)
+
+
+def in_words(seconds: float) -> str:
+    """A span of time for people."""
+    if seconds < 90:
+        return f"{max(round(seconds), 1)} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def _seconds_per_lesson(n_params: int, device: Device, recipe: Recipe) -> float:
+    work = n_params * TOKENS_PER_LESSON * (PASSES * recipe.epochs + 2)
+    return work / _speed(device)
+
+
+def _gate_seconds(n_params: int, device: Device) -> float:
+    return 2 * n_params * 2 * GATE_TOKENS / _speed(device)
+
+
+def _speed(device: Device) -> float:
+    import psutil
+
+    cores = psutil.cpu_count(logical=False) or 1
+    return WORKING[device.kind] * (cores if device.is_cpu else 1)
+
+
+def _measured_seconds(ground: Ground, base: Model, device: Device) -> float | None:
+    """Seconds per lesson of the last night with this model on such a device."""
+    for run in ground.runs.all():
+        if run.base_model != base.name:
+            continue
+        report = json.loads(run.report or "{}")
+        if report.get("device") == device.kind and report.get("lessons"):
+            seconds = float(report.get("seconds_to_train", math.nan)) / report["lessons"]
+            return seconds if math.isfinite(seconds) else None
+    return None
+
+
+def _gb(count: int) -> str:
+    return f"{count / 1e9:.1f} GB"

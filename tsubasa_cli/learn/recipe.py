@@ -1,0 +1,72 @@
+"""The numbers of a night, each with where it comes from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a model is taught. Changing any of it makes another run: caches are keyed by it."""
+
+    seed: int = 0
+
+    # What is asked.
+    forms: int = 6
+    """Training questions per fact and way of seeing it, of the ten that there are; with
+    confirmations and reversals there are eight and more (Cartridges: diversity, not repetition)."""
+    others_per_fact: int = 2
+    """Questions about somebody else per fact, or the model gives everybody the user's shoe size."""
+    unknown_share: float = 0.15
+    """Questions about what was never told, against those about facts."""
+    past_share: float = 1.0
+    replay_share: float = 0.33
+    """Of all lessons: without a third of ordinary requests, answered as before, 50 steps are enough
+    to move the capital of France."""
+    recalled_share: float = 0.2
+    irrelevant_share: float = 0.2
+    """Lessons whose student has the right notes, or others, beside the question, as in a chat."""
+
+    # What is learned from the teacher.
+    top: int = 5
+    """After TSUBASA §4.2: the five likeliest tokens; more than ten adds the noise of the tail."""
+    unknown_label: float = 0.5
+    """Small teachers do not say that they do not know: this much of the target is the answer's
+    own token, the rest the teacher's distribution."""
+    fact_label: float = 0.4
+    """The same for facts: with 0.15, not knowing won over knowing when SmolLM2 spoke freely, though
+    the answers' likelihoods had closed nine tenths of their gap."""
+
+    # How the student is trained.
+    rank: int = 16
+    """Matters little below some 500 memories (LoRA Without Regret); ``rank_for`` doubles it."""
+    alpha: int = 32
+    learning_rate: float = 3e-4
+    """About ten times that of training all weights, as for any LoRA."""
+    warmup: float = 0.06
+    epochs: float = 3.0
+    batch: int = 6
+    most_steps: int = 4000
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    checkpoint_every: int = 20
+
+    # What the gate asks for.
+    drift_aim: float = 0.02
+    drift_refused: float = 0.04
+    """Relative change of the perplexity on ordinary text."""
+    projection: float = 0.8
+    """How much of the change must have survived in the file."""
+    scales: tuple[float, ...] = (1.0, 0.75, 0.5)
+    paper: float = 1.0
+    """Share of the gate's questions, controls and text that is asked; less only for trials."""
+
+    def version(self) -> str:
+        """Twelve digits that change with any number above."""
+        return hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()[:12]
+
+    def rank_for(self, memories: int) -> int:
+        """The rank for so many memories."""
+        return self.rank if memories <= 500 else 2 * self.rank
