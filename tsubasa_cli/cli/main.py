@@ -1,7 +1,7 @@
 """The ``tsubasa`` command. Errors become three plain lines on standard error, and an exit code.
 
 Exit codes: 0 done, 1 other error, 2 bad input or settings, 3 not found, 4 storage, 5 model,
-6 engine, 7 message too large, 130 interrupted.
+6 engine, 7 message too large, 8 conflict, 9 refused by the gate, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from tsubasa_cli import __version__
 from tsubasa_cli.cli.chat_command import chat
 from tsubasa_cli.cli.config_commands import config_app
 from tsubasa_cli.cli.doctor_command import doctor
+from tsubasa_cli.cli.learn_commands import learn_app
 from tsubasa_cli.cli.memory_commands import memory_app
 from tsubasa_cli.cli.model_commands import model_app
 from tsubasa_cli.cli.session_commands import session_app
@@ -34,6 +35,7 @@ app.command("chat")(chat)
 app.add_typer(model_app, name="model")
 app.add_typer(session_app, name="session")
 app.add_typer(memory_app, name="memory")
+app.add_typer(learn_app, name="learn")
 app.add_typer(config_app, name="config")
 app.command("doctor")(doctor)
 

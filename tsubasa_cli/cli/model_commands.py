@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from tsubasa_cli.cli import context
+from tsubasa_cli.cli.model_export import export
 from tsubasa_cli.errors import InputError
 
 INTERRUPTED = 130
@@ -57,11 +58,16 @@ def pull(
         ),
     ],
     use: Use = False,
+    master: Annotated[
+        bool,
+        typer.Option("--master", help="Also its unquantized weights, which learning keeps best."),
+    ] = False,
 ) -> None:
     """Download a model. Interrupted downloads go on where they stopped."""
     from tsubasa_cli.cli.model_progress import PullDisplay
     from tsubasa_cli.models.catalogue import resolve
     from tsubasa_cli.models.pull import pull as bring
+    from tsubasa_cli.models.pull_master import pull_master as bring_master
 
     entry = resolve(name).entry
     if entry:
@@ -71,11 +77,16 @@ def pull(
         with display:
             endpoint = context.settings().models.endpoint
             model = bring(name, shelf, context.paths(), endpoint, display.show)
+            was_present = display.was_present
+            if master:
+                bring_master(model, context.paths(), endpoint, display.show)
     except KeyboardInterrupt:
         context.say("Stopped. What arrived is kept: the same command goes on from there.")
         raise typer.Exit(INTERRUPTED) from None
-    arrived = "is here already, and intact" if display.was_present else "is here, and intact"
+    arrived = "is here already, and intact" if was_present else "is here, and intact"
     context.say(f"{model.name} {arrived}: {model.path}")
+    if master:
+        context.say("Its master is here too.")
     _offer(model.name, use)
 
 
@@ -154,6 +165,9 @@ def remove(
     shelf.remove(model.name)
     kept = "" if model.owns_file else f" Its file stays: {model.path}"
     context.say(f"{model.name} is removed.{kept}")
+
+
+model_app.command("export")(export)
 
 
 def _confirm_removal(name: str, chosen: bool, owns_file: bool) -> None:

@@ -107,16 +107,16 @@ class PullDisplay(_Display):
 
 
 class CopyDisplay(_Display):
-    """Shows bytes done of bytes in all."""
+    """Shows bytes done of bytes in all. ``doing`` is what happens to the file."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, doing: str = "Importing") -> None:
         super().__init__()
-        self._name = name
+        self._name, self._doing = name, doing
 
     def show(self, done: int, total: int) -> None:
         self._require_wanted()
         if self.on_terminal:
-            self._move(f"Importing {self._name}", done, total)
+            self._move(f"{self._doing} {self._name}", done, total)
 
 
 def _in_a_line(progress: PullProgress) -> str:
