@@ -24,6 +24,7 @@ COMMANDS = (
     SlashCommand("think", "Let the model think before it answers"),
     SlashCommand("no_think", "Answer without thinking first"),
     SlashCommand("model", "Choose the model of this chat", "[name]"),
+    SlashCommand("reload", "Answer with what was learned since this chat began"),
     SlashCommand("system", "Set the system prompt of this chat", "[text]"),
     SlashCommand("persona", "Choose a persona for this chat", "[name]"),
     SlashCommand("rename", "Give this chat a title", "[title]"),

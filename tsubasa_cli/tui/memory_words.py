@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tsubasa_cli.conversation.why import Source
+from tsubasa_cli.conversation.why import BY_HEART, Source
+from tsubasa_cli.memory.unlearned import CHANNEL
 from tsubasa_cli.memory.values import MemoryEvent, Observation, Op, Origin, Status
 from tsubasa_cli.tui import wording
 
@@ -25,6 +26,10 @@ def found_by(channels: Sequence[tuple[str, float]]) -> str:
     """ "found by words and meaning", "pinned"; empty when nothing is known."""
     names = [_CHANNELS.get(name, name.replace("_", " ")) for name, value in channels if value > 0]
     named = list(dict.fromkeys(wording.visible_line(name) for name in names))
+    if BY_HEART in named:
+        return "not recalled: the model knows it by heart"
+    if CHANNEL in named:
+        return "changed since the model learned it"
     if "pinned" in named:
         return "pinned, so it goes with every question"
     return f"found by {' and '.join(named)}" if named else ""

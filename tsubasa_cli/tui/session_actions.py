@@ -71,6 +71,15 @@ class SessionActions:
         choices += [Choice(name, name, prompt[:60]) for name, prompt in sorted(personas.items())]
         return Choose("Persona", choices, self._screen.chat.session.persona or NO_PERSONA)
 
+    async def reload(self) -> None:
+        """Answer with the model that is in service by now, also one that learned meanwhile."""
+        host = self._workspace.host
+        name = await asyncio.to_thread(host.reload)
+        await host.ready(self._screen.chat.model)
+        known = host.state.knows_as_of
+        day = f"; it knows you as of {wording.day(known.local().date())}" if known else ""
+        self._screen.notify(f"{name} answers from now on{day}.")
+
     async def set_thinking(self, on: bool) -> None:
         """Switch thinking for the replies to come."""
         await self._screen.chat.set_thinking(on)

@@ -36,6 +36,8 @@ async def run_command(screen: ChatScreen, invocation: Invocation) -> None:
             await screen.app.run_action(f"app.choose_model({argument!r})")
         case "theme":
             await screen.app.run_action(f"app.choose_theme({argument!r})")
+        case "reload":
+            await session.reload()
         case "system":
             await session.set_system_prompt(argument)
         case "persona":

@@ -87,13 +87,22 @@ def render_status(status: Status, width: int) -> Content:
         thinking = _muted("thinking on" if status.thinking else "thinking off")
     name = status.model or state.model
     model = _muted(name) if name else None
+    known = _muted(_known(status)) if _known(status) else None
     incognito = Content.styled("incognito", "$accent") if status.incognito else None
     memory = _muted(status.memory) if status.memory else None
     meter = _meter(status.window, width)
-    by_importance = [engine, incognito, meter, queued, memory, model, speed, thinking]
+    by_importance = [engine, incognito, meter, queued, memory, known, model, speed, thinking]
     kept = _fitting([part for part in by_importance if part], width)
-    in_order = [engine, incognito, queued, model, thinking, speed, memory, meter]
+    in_order = [engine, incognito, queued, model, known, thinking, speed, memory, meter]
     return Content("  ").join([part for part in in_order if part in kept])
+
+
+def _known(status: Status) -> str:
+    """Up to when the model that answers knows the user by heart."""
+    moment = status.engine.knows_as_of
+    if moment is None or status.incognito or status.model not in ("", status.engine.model):
+        return ""
+    return f"knows you as of {wording.day(moment.local().date())}"
 
 
 def _fitting(parts: list[Content], width: int) -> list[Content]:
