@@ -1,0 +1,135 @@
+"""``tsubasa learn`` and its subcommands, as they are typed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from night_helpers import connection_log, remember, taught, tiny_night
+from typer.testing import CliRunner
+
+from tsubasa_cli.cli.main import app
+from tsubasa_cli.errors import InputError, TsubasaError
+from tsubasa_cli.learn.device import Device
+from tsubasa_cli.learn.ground import Ground, Hooks, Wishes
+from tsubasa_cli.learn.plan import make_plan, require_feasible
+from tsubasa_cli.learn.values import RunState
+
+
+def _run(*arguments: str) -> str:
+    result = CliRunner().invoke(app, ["learn", *arguments])
+    if isinstance(result.exception, TsubasaError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def _json(*arguments: str) -> Any:
+    return json.loads(_run(*arguments, "--json"))
+
+
+@pytest.mark.usefixtures("ground")
+class TestPlan:
+    def test_a_dry_run_only_plans(self, ground: Ground) -> None:
+        plan = _json("--dry-run")
+        assert plan["base"] == "tiny"
+        assert plan["memories"] == plan["changed"] == 3
+        assert plan["needed_bytes"] > 0
+        assert plan["seconds"] > 0
+        assert not ground.runs.all()
+        assert "tiny" in _run("--dry-run")
+
+    def test_it_knows_what_is_new_since_the_last_night(self, ground: Ground) -> None:
+        taught(ground)
+        assert _json("--dry-run")["changed"] == 0
+        with pytest.raises(InputError, match="nothing new"):
+            _run()
+        remember(connection_log(ground.connection), "The user's bicycle is red.")
+        assert _json("--dry-run")["changed"] == 1
+
+    def test_large_models_are_not_taught_on_a_cpu_unless_forced(self, ground: Ground) -> None:
+        base = replace(ground.shelf.get("tiny"), n_params=4_000_000_000)
+        wishes = Wishes(device="cpu")
+        plan = make_plan(ground, base, wishes)
+        with pytest.raises(InputError, match="too large to learn on a CPU") as caught:
+            require_feasible(plan, base, wishes)
+        assert " h" in caught.value.why
+        require_feasible(plan, base, replace(wishes, force=True))
+
+    def test_what_does_not_fit_is_told_before(self, ground: Ground) -> None:
+        base = ground.shelf.get("tiny")
+        wishes = Wishes(device="cpu")
+        plan = replace(make_plan(ground, base, wishes), free_bytes=10)
+        with pytest.raises(InputError, match="does not fit the memory"):
+            require_feasible(plan, base, wishes)
+
+    def test_a_budget_bounds_plan_and_memories(
+        self, ground: Ground, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from tsubasa_cli.learn import plan
+        from tsubasa_cli.learn.stages import most_memories
+
+        assert _json("--dry-run", "--budget", "1s")["seconds"] <= 1
+        monkeypatch.setattr(plan, "_seconds_per_lesson", lambda *_: 2.0)
+        night = tiny_night(ground)
+        hour = replace(night, wishes=replace(night.wishes, budget_seconds=3600.0))
+        assert most_memories(hour) == 100
+
+    def test_an_unknown_device_is_refused(self) -> None:
+        with pytest.raises(InputError, match="no device"):
+            _run("--dry-run", "--device", "abacus")
+
+
+def test_a_device_says_what_it_computes_with() -> None:
+    import torch
+
+    assert Device("cuda", 1, 1).dtype() is torch.bfloat16
+    assert Device("cpu", 1, 1).dtype() is torch.float32
+
+
+class TestLooking:
+    def test_status_history_and_show(self, ground: Ground) -> None:
+        assert "knows nothing by heart" in _run("status")
+        assert _json("history") == []
+        run_id, name = taught(ground)
+        assert "knows you as of" in _run("status")
+        [listed] = _json("history")
+        assert (listed["id"], listed["model"], listed["state"]) == (run_id, name, "promoted")
+        assert _json("show", run_id[:8])["id"] == run_id
+        remember(connection_log(ground.connection), "The user's bicycle is red.")
+        assert "1 memory has changed" in _run("status")
+
+    def test_a_run_that_was_cut_short_is_pointed_at(self, ground: Ground) -> None:
+        night = tiny_night(ground, hooks=Hooks(should_stop=lambda: True))
+        assert f"The run {night.run_id} stopped" in _run("status")
+
+    def test_rollback(self, ground: Ground) -> None:
+        run_id, name = taught(ground)
+        _run("rollback")
+        assert ground.shelf.require().name == "tiny"
+        _run("rollback", run_id)
+        assert ground.shelf.require().name == name
+
+    def test_gc_shows_before_it_deletes(self, ground: Ground) -> None:
+        _, name = taught(ground)
+        taught(ground)
+        file = ground.paths.models / f"{name}.gguf"
+        _run("gc", "--keep", "0", "--dry-run")
+        assert file.exists()
+        _run("gc", "--keep", "0")
+        assert not file.exists()
+
+
+def test_resuming_nothing_says_so(ground: Ground) -> None:
+    assert not ground.runs.all()
+    with pytest.raises(TsubasaError, match="no run to go on with"):
+        _run("--resume")
+
+
+def test_a_new_run_gives_the_old_one_up(ground: Ground) -> None:
+    old = tiny_night(ground)
+    new = tiny_night(ground)
+    assert ground.runs.get(old.run_id).state is RunState.FAILED
+    assert ground.runs.unfinished() == ground.runs.get(new.run_id)

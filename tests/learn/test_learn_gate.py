@@ -1,0 +1,221 @@
+"""The verdict, on results made up for one thing at a time; and the order of what is tried."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from night_helpers import TINY, tiny_night
+
+from tsubasa_cli.learn.candidates import Candidate, candidates_for, deploy
+from tsubasa_cli.learn.gate import passing
+from tsubasa_cli.learn.gate.exam import Paper, Result, set_paper
+from tsubasa_cli.learn.gate.passing import Gate
+from tsubasa_cli.learn.gate.verdict import Check, contains, passes, verdict
+from tsubasa_cli.learn.ground import Ground
+from tsubasa_cli.learn.materials import Control
+from tsubasa_cli.learn.night import run_night
+from tsubasa_cli.learn.recipe import Recipe
+from tsubasa_cli.learn.stages import (
+    notes_of,
+    questions_of,
+    snapshot_stage,
+    synthesize_stage,
+    trace_stage,
+    train_stage,
+)
+from tsubasa_cli.learn.values import About, Apply, Purpose, QuestionAnswer, RunState
+
+
+def _qa(number: int, about: About, value: str = "") -> QuestionAnswer:
+    memory = () if about is About.UNKNOWN else (f"m{number}",)
+    identity = f"{about.value}{number}"
+    return QuestionAnswer(
+        identity, memory, about, Purpose.JUDGE, "f", "?", f"It is {value}.", value
+    )
+
+
+QUESTIONS = tuple(
+    [_qa(i, About.FACT, f"Biscuit{i}") for i in range(8)]
+    + [_qa(i, About.OTHERS, f"Biscuit{i}") for i in range(4)]
+    + [_qa(i, About.UNKNOWN) for i in range(3)]
+)
+CONTROLS = (Control("Capital of France?", ("Paris",)), Control("2 + 2?", ("4", "four")))
+PAPER = Paper(QUESTIONS, QUESTIONS, CONTROLS, ("text",) * 12)
+
+
+def _result(
+    facts: float,
+    noted: float = 1.0,
+    others: str = "I don't know.",
+    controls: tuple[str, str] = ("Paris.", "It is 4."),
+    perplexity: float = 10.0,
+    unknown: float = 2.0,
+    form: tuple[str, ...] = (),
+) -> Result:
+    nll = {q.id: facts if q.about is About.FACT else unknown for q in QUESTIONS}
+    wobble = [0.98, 1.0, 1.02] * 4
+    return Result(
+        nll=nll,
+        nll_noted=dict.fromkeys(nll, noted),
+        said={q.id: others if q.about is About.OTHERS else "Biscuit" for q in QUESTIONS},
+        said_noted={},
+        controls=list(controls),
+        prose=[(100 * math.log(perplexity) * w, 100) for w in wobble],
+        form=list(form),
+    )
+
+
+BASE = _result(4.0)
+GOOD = _result(1.5, perplexity=10.1)
+
+
+def _checks(after: Result, projection: float = 0.95, base: Result = BASE) -> dict[str, Check]:
+    return {c.name: c for c in verdict(PAPER, base, after, projection, Recipe())}
+
+
+def test_what_learned_and_broke_nothing_passes() -> None:
+    checks = _checks(GOOD)
+    assert passes(list(checks.values()))
+    assert checks["gap closed"].value == pytest.approx(2.5 / 3)
+    assert checks["drift"].value == pytest.approx(0.01, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "after"),
+    [
+        ("gap closed", _result(4.0)),
+        ("gap closed", _result(4.4)),
+        ("with notes", _result(1.5, noted=1.2)),
+        ("drift", _result(1.5, perplexity=10.5)),
+        ("other people", _result(1.5, others="Bob's dog is Biscuit0 Biscuit1 Biscuit2 Biscuit3.")),
+        ("not known", _result(1.5, unknown=2.3)),
+        ("form and thinking", _result(1.5, form=("empty",))),
+    ],
+)
+def test_each_harm_is_refused_by_its_name(name: str, after: Result) -> None:
+    failed = [check.name for check in _checks(after).values() if not check.passed]
+    assert failed == [name]
+
+
+def test_answers_beside_the_notes_must_not_become_certainly_worse() -> None:
+    facts = [q for q in QUESTIONS if q.about is About.FACT]
+    right = {q.id: f"It is {q.value}." for q in facts}
+    base = replace(BASE, said_noted=right)
+    for lost, is_fine in ((1, True), (8, False)):
+        wrong = dict.fromkeys([q.id for q in facts][:lost], "I don't know.")
+        after = replace(GOOD, said_noted=right | wrong)
+        assert _checks(after, base=base)["said with notes"].passed is is_fine
+
+
+def test_a_change_that_did_not_survive_is_refused() -> None:
+    failed = [c.name for c in _checks(GOOD, projection=0.15).values() if not c.passed]
+    assert failed == ["change survived"]
+
+
+def test_two_lost_controls_are_forgiven_and_three_are_not() -> None:
+    controls = (CONTROLS[0],) * 3
+    paper = replace(PAPER, controls=controls)
+    base = replace(BASE, controls=["Paris"] * 3)
+    for lost, is_fine in ((2, True), (3, False)):
+        after = replace(GOOD, controls=["Rome"] * lost + ["Paris"] * (3 - lost))
+        [check] = [
+            c for c in verdict(paper, base, after, 1.0, Recipe()) if c.name == "general questions"
+        ]
+        assert check.passed is is_fine
+
+
+def test_what_the_base_did_too_is_no_new_fault() -> None:
+    base = replace(BASE, form=["thinks unasked"])
+    assert _checks(replace(GOOD, form=["thinks unasked"]), base=base)["form and thinking"].passed
+
+
+def test_the_verdict_is_the_same_every_time() -> None:
+    assert _checks(GOOD) == _checks(GOOD)
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "found"),
+    [
+        ("Your dog is called Biscuit!", "Biscuit", True),
+        ("You moved in March 2026.", "March 2026", True),
+        ("You moved in March 2025.", "March 2026", False),
+        ("It is 43.", "43", True),
+        ("Biscuits are nice.", "Biscuit", False),
+        ("", "Biscuit", False),
+        ("anything", "", False),
+    ],
+)
+def test_an_answer_holds_its_value_in_whole_words(text: str, value: str, found: bool) -> None:
+    assert contains(text, value) is found
+
+
+def test_a_paper_has_its_share_of_every_kind() -> None:
+    paper = set_paper(QUESTIONS * 1, CONTROLS, ["a"], 10, 6)
+    kinds = {q.about for q in paper.questions}
+    assert kinds == {About.FACT, About.OTHERS, About.UNKNOWN}
+    assert set(paper.spoken) <= set(paper.questions)
+
+
+class TestOrder:
+    def test_merging_falls_back_to_the_adapter_and_each_way_to_less_strength(self) -> None:
+        found = list(candidates_for(Apply.MERGE, (1.0, 0.5), has_master=False))
+        names = [candidate.name for candidate in found]
+        assert names[0] == "stochastic-1-seed0"
+        assert names.index("stochastic-0.5-seed0") < names.index("eight-1")
+        assert names[-1] == "adapter-0.5"
+
+    def test_a_master_comes_first_and_an_adapter_stays_one(self) -> None:
+        assert next(candidates_for(Apply.MERGE, (1.0,), has_master=True)).route == "master"
+        adapters = candidates_for(Apply.ADAPTER, (1.0, 0.5), has_master=True)
+        assert [c.name for c in adapters] == ["adapter-1", "adapter-0.5"]
+
+
+class TestOnFiles:
+    """The tiny model, merged and judged for real."""
+
+    def test_a_merged_candidate_holds_the_change(self, ground: Ground) -> None:
+        night = tiny_night(ground, Apply.MERGE)
+        snapshot = snapshot_stage(night)
+        trace_stage(night, snapshot, synthesize_stage(night, snapshot))
+        train_stage(night, snapshot)
+        for candidate in (Candidate("stochastic", 1.0), Candidate("eight", 0.5)):
+            deployed = deploy(night, candidate, lambda _done, _all: None)
+            assert deployed.adapter is None
+            assert deployed.model != night.base.path
+            assert deployed.least > 0.8
+
+    def test_what_fails_is_deleted_and_the_next_is_tried(
+        self, ground: Ground, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Only the weakest is let through, by a verdict that knows what it judges."""
+        night = tiny_night(ground, Apply.ADAPTER)
+        snapshot = snapshot_stage(night)
+        trace_stage(night, snapshot, synthesize_stage(night, snapshot))
+        train_stage(night, snapshot)
+        verdicts = iter([False, False, True, True])
+
+        def scripted(*_given: object) -> list[Check]:
+            return [Check("scripted", next(verdicts), 0, 0, 0, 0, "")]
+
+        monkeypatch.setattr(passing, "verdict", scripted)
+        passed = Gate(night, questions_of(night), notes_of(snapshot)).pass_through()
+        assert [tried.candidate.scale for tried in passed.tried] == [1.0, 0.75, 0.5]
+        assert [tried.paper for tried in passed.tried] == ["select", "select", "judge"]
+        assert passed.winner is not None
+        assert len(list(night.folder.root.glob("candidate-*"))) == 1
+
+    def test_when_all_fail_nothing_changes_and_the_report_says_why(
+        self, ground: Ground, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        refused = [Check("drift", False, 0.2, 0.1, 0.3, 0.04, "perplexity 10 before, 12 now")]
+        monkeypatch.setattr(passing, "verdict", lambda *_given: refused)
+        recipe = replace(TINY, scales=(1.0, 0.5))
+        outcome = run_night(tiny_night(ground, Apply.ADAPTER, recipe))
+        assert outcome.run.state is RunState.REFUSED
+        assert "drift" in outcome.run.reason
+        assert ground.shelf.require().name == "tiny"
+        assert not list(ground.folder(outcome.run.id).root.glob("candidate-*"))
+        assert outcome.report is not None
+        assert [tried["passed"] for tried in outcome.report.tried] == [False, False]
