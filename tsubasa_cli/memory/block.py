@@ -38,7 +38,7 @@ def render_note(recalled: Recalled) -> str:
     if recalled.correction:
         return as_data(recalled.correction)
     if recalled.observation is not None:
-        return f"{as_data(recalled.observation.statement)} ({_validity(recalled.observation)})"
+        return f"{as_data(recalled.observation.statement)}{_validity(recalled.observation)}"
     turn = recalled.turn
     return f'I said on {_day(turn.created_at)}: "{as_data(turn.text)}"' if turn else ""
 
@@ -55,10 +55,15 @@ def source_day(turn: Turn) -> str:
 
 
 def _validity(observation: Observation) -> str:
+    """When it held, or was told. A statement that says its own day gets no second one: asked
+    when, small models answer with the day of the note."""
     if observation.valid_to is not None:
         since = f"{_words(observation.valid_from)} " if observation.valid_from else ""
-        return f"{since}until {_words(observation.valid_to)}"
-    return f"noted {_day(observation.recorded_at)}"
+        return f" ({since}until {_words(observation.valid_to)})"
+    happened = observation.event_from
+    if happened is not None and str(happened.year) in observation.statement:
+        return ""
+    return f" (noted {_day(observation.recorded_at)})"
 
 
 def _day(moment: Instant) -> str:
