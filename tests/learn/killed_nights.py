@@ -140,16 +140,14 @@ def killed_in(
         if not wait_for(nights, child, stage):
             _restore(nights, before)
             continue
-        began = time.monotonic()
         time.sleep(chance.uniform(0, spent))
         is_in_it = nights.stage() == stage
-        spent = max(spent, min(2 * (time.monotonic() - began), 3.0))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         nights.check_service()
         hit += is_in_it
+        spent = min(1.5 * spent, 3.0) if is_in_it else max(spent / 2, 0.02)
         if not is_in_it:
-            spent = max(spent / 2, 0.05)
             _restore(nights, before)
     child = nights.start()
     while not os.waitpid(child, os.WNOHANG)[0]:
