@@ -22,8 +22,6 @@ from tsubasa_cli.storage.database import connect
 from tsubasa_cli.storage.paths import Paths
 from tsubasa_cli.storage.settings import Settings
 
-pytestmark = pytest.mark.slow
-
 NIGHT = Recipe(epochs=2.0, paper=0.5)
 BROKEN = replace(NIGHT, replay_share=0.0, learning_rate=4e-3, epochs=1.0, scales=(1.0,), paper=0.2)
 
@@ -39,6 +37,7 @@ def _checks(report: object) -> dict[str, dict[str, float]]:
     return {check["name"]: check for check in report.checks}  # type: ignore[attr-defined]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("two_threads")
 def test_it_learns_a_life_and_loses_nothing(home: Paths) -> None:
     ground = _ground(home, memories=1000)
@@ -58,6 +57,7 @@ def test_it_learns_a_life_and_loses_nothing(home: Paths) -> None:
     assert serving.adapter is not None
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("two_threads")
 def test_a_night_without_replay_at_a_wild_rate_is_refused(home: Paths) -> None:
     ground = _ground(home, memories=8)
