@@ -71,8 +71,9 @@ class TestPlan:
         from tsubasa_cli.learn import plan
         from tsubasa_cli.learn.stages import most_memories
 
-        assert _json("--dry-run", "--budget", "1s")["seconds"] <= 1
         monkeypatch.setattr(plan, "_seconds_per_lesson", lambda *_: 2.0)
+        assert _json("--dry-run")["seconds"] > 60
+        assert _json("--dry-run", "--budget", "1m")["seconds"] == 60
         night = tiny_night(ground)
         hour = replace(night, wishes=replace(night.wishes, budget_seconds=3600.0))
         assert most_memories(hour) == 100
