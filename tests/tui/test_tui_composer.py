@@ -150,7 +150,7 @@ class TestDrafts:
 class TestCommands:
     async def test_the_menu_completes(self, space: Workspace) -> None:
         async with driving(space) as chat:
-            await chat.write("/re")
+            await chat.write("/ren")
             assert chat.composer.menu.is_open
             await chat.press("tab")
             assert chat.composer.text == "/rename "

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from textual.widgets import Button, TextArea
-from tui.inspect_driver import inspecting
+from tui.inspect_driver import Inspecting, inspecting
 from tui.inspect_life import fill_life
 
 from tsubasa_cli.memory.values import Actor, Op
@@ -69,9 +69,7 @@ async def test_no_update_is_lost_between_two_processes(space: Space, home: Paths
         while writer.poll() is None:
             await inspector.on(trip)
             await inspector.press("p")
-            if isinstance(inspector.app.screen, Conflict):
-                inspector.app.screen.query_one("#answer-mine", Button).press()
-            await inspector.until_back()
+            await inspector.until(lambda: _is_answered(inspector))
             edits += 1
         written = int(writer.stdout.read())
         await inspector.press("home")
@@ -88,6 +86,15 @@ async def test_no_update_is_lost_between_two_processes(space: Space, home: Paths
     assert edits >= 1
     assert 1 <= len(pins) <= edits
     assert space.memory.log.replay() == space.memory.log.many(space.memory.log.replay())
+
+
+def _is_answered(inspector: Inspecting) -> bool:
+    """Whether no dialog is open; a conflict, which may come late, is answered by "mine"."""
+    screen = inspector.app.screen
+    if isinstance(screen, Conflict):
+        for button in screen.query("#answer-mine").results(Button):
+            button.press()
+    return screen is inspector.screen
 
 
 async def test_a_manifest_keeps_the_version_that_was_learned(space: Space) -> None:

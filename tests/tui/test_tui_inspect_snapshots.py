@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from textual.pilot import Pilot
@@ -16,6 +17,7 @@ from tui.inspect_life import NOW, fill_life
 from tsubasa_cli.memory.values import Actor, Change, Op
 from tsubasa_cli.storage.paths import Paths
 from tsubasa_cli.storage.settings_file import set_value
+from tsubasa_cli.storage.values import Instant
 from tsubasa_cli.tui.inspect.app import InspectApp
 from tsubasa_cli.tui.inspect.ask_view import AskView
 from tsubasa_cli.tui.inspect.conversation_view import ConversationView
@@ -157,7 +159,8 @@ async def a_conflict(inspector: Inspecting) -> None:
     await inspector.press("e")
     form = await inspector.until_open(MemoryForm)
     update = replace(life["tea"], statement="The user prefers coffee to tea.")
-    inspector.space.memory.log.commit([Change(Op.UPDATE, update)], actor=Actor.MODEL)
+    with patch.object(Instant, "now", return_value=NOW):
+        inspector.space.memory.log.commit([Change(Op.UPDATE, update)], actor=Actor.MODEL)
     form.query_one("#words", TextArea).text = "The user prefers green tea to coffee."
     await inspector.pilot.press("ctrl+s")
     await inspector.until_open(Conflict)
