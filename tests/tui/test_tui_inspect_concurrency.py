@@ -72,6 +72,8 @@ async def test_no_update_is_lost_between_two_processes(space: Space, home: Paths
             await inspector.until(lambda: _is_answered(inspector))
             edits += 1
         written = int(writer.stdout.read())
+        await inspector.settle()
+        await inspector.until(lambda: _is_answered(inspector))
         await inspector.press("home")
         await inspector.until(lambda: "swallow number 59" in inspector.text())
         assert inspector.now(trip).version == len(space.memory.log.history(trip.id))
@@ -89,12 +91,13 @@ async def test_no_update_is_lost_between_two_processes(space: Space, home: Paths
 
 
 def _is_answered(inspector: Inspecting) -> bool:
-    """Whether no dialog is open; a conflict, which may come late, is answered by "mine"."""
+    """Whether nothing is being changed any more; a conflict is answered, once, by "mine"."""
     screen = inspector.app.screen
     if isinstance(screen, Conflict):
         for button in screen.query("#answer-mine").results(Button):
             button.press()
-    return screen is inspector.screen
+            button.disabled = True
+    return screen is inspector.screen and not inspector.screen._changing.locked()
 
 
 async def test_a_manifest_keeps_the_version_that_was_learned(space: Space) -> None:
