@@ -161,6 +161,7 @@ async def a_conflict(inspector: Inspecting) -> None:
     update = replace(life["tea"], statement="The user prefers coffee to tea.")
     with patch.object(Instant, "now", return_value=NOW):
         inspector.space.memory.log.commit([Change(Op.UPDATE, update)], actor=Actor.MODEL)
+    await inspector.until(lambda: inspector.memory.statement == update.statement)
     form.query_one("#words", TextArea).text = "The user prefers green tea to coffee."
     await inspector.pilot.press("ctrl+s")
     await inspector.until_open(Conflict)
