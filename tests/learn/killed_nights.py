@@ -1,8 +1,9 @@
 """A program: nights that are killed at random moments, and what is there afterwards.
 
 ``python killed_nights.py FOLDER MODEL KILLS SEED``. Libraries are imported once; each night runs in
-a fork of this process, which is killed with SIGKILL while the stage in question is at work. What
-the stage then writes must be, byte for byte, what an undisturbed night writes.
+a fork of this process, which stands still as it enters the stage in question, is let go, and is
+killed with SIGKILL a random moment later. What the stage then writes must be, byte for byte, what
+an undisturbed night writes.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ import signal
 import sqlite3
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from itertools import islice, repeat
 from pathlib import Path
 
 from night_helpers import TINY, steady_threads, tiny_ground, tiny_night
 
-from tsubasa_cli.learn.ground import Hooks
+from tsubasa_cli.learn.ground import Ground, Hooks, Progress
 from tsubasa_cli.learn.night import resumed, run_night
 from tsubasa_cli.learn.values import Apply, Stage
 from tsubasa_cli.models.gguf_header import read_header
@@ -33,51 +37,34 @@ WATCHED = {
     Stage.TRAIN: ("adapter.gguf",),
     Stage.GATE: ("exams/base-*.json", "exams/adapter-1-*.json"),
 }
-PATIENCE = 120.0
 
 
 class Nights:
-    """One home, and the nights in it."""
+    """One home, and the nights in it.
 
-    def __init__(self, home: Path, model: Path, chance: random.Random) -> None:
+    Only forks of this process open the home's database with the product's code, so nothing is
+    left open here when a home is put back.
+    """
+
+    def __init__(self, home: Path, model: Path) -> None:
         self.paths = Paths(home, home)
         self._model = model
-        self._chance = chance
-        self._open: int | None = None
 
     def prepare(self) -> str:
         """A run that has been begun; its id."""
-        ground = tiny_ground(self.paths.ensure(), self._model)
-        night = tiny_night(ground, Apply.ADAPTER, TINY)
-        ground.connection.close()
-        return night.run_id
+        self._in_a_fork(lambda: tiny_night(self._ground(), Apply.ADAPTER, TINY))
+        return self._of_run("id")
 
-    def start(self) -> int:
-        """Go on with the run in a process of its own."""
-        child = os.fork()
-        if child:
-            return child
-        os.setpgid(0, 0)
-        quiet = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(quiet, 1)
-        try:
-            run_night(resumed(tiny_ground(self.paths, self._model), Hooks()))
-        except BaseException as error:
-            sys.stderr.write(f"night: {error!r}\n")
-            os._exit(1)
-        os._exit(0)
+    def start(self, *halts: Stage) -> int:
+        """Go on with the run in a process of its own, which stops as it enters one of ``halts``."""
+        awaited = set(halts)
 
-    def stage(self) -> str:
-        """The stage that the run is at."""
-        return self._of_run("stage")
+        def halt(progress: Progress) -> None:
+            if progress.stage in awaited:
+                awaited.remove(progress.stage)
+                os.kill(os.getpid(), signal.SIGSTOP)
 
-    def state(self) -> str:
-        """How the run stands."""
-        return self._of_run("state")
-
-    def _of_run(self, column: str) -> str:
-        with sqlite3.connect(self.paths.database, timeout=30) as connection:
-            return str(connection.execute(f"SELECT {column} FROM learn_runs").fetchone()[0])
+        return _forked(lambda: run_night(resumed(self._ground(), Hooks(on_progress=halt))))
 
     def outputs(self, run_id: str, stage: Stage) -> dict[str, str]:
         """Digests of what a stage wrote."""
@@ -87,85 +74,116 @@ class Nights:
 
     def check_service(self) -> None:
         """The model in service is a whole file that can be read, and the database is sound."""
-        ground = tiny_ground(self.paths, self._model)
-        model = ground.shelf.require()
-        read_header(model.adapter or model.path)
-        assert ground.connection.execute("PRAGMA quick_check").fetchone()[0] == "ok"
-        ground.connection.close()
 
+        def check() -> None:
+            ground = self._ground()
+            model = ground.shelf.require()
+            read_header(model.adapter or model.path)
+            assert ground.connection.execute("PRAGMA quick_check").fetchone()[0] == "ok"
 
-def wait_for(nights: Nights, child: int, stage: Stage) -> bool:
-    """Until the run is at ``stage``; False when the night is over before."""
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        if os.waitpid(child, os.WNOHANG)[0]:
-            return False
-        if nights.stage() == stage:
-            return True
-        time.sleep(0.01)
-    raise AssertionError(f"the night never came to {stage}")
+        self._in_a_fork(check)
 
-
-def run_to_the_end(nights: Nights) -> None:
-    """The night comes to a verdict, if it has not yet."""
-    if nights.state() in ("running", "paused"):
-        _, status = os.waitpid(nights.start(), 0)
+    def run_to_the_end(self) -> None:
+        """The night comes to a verdict."""
+        _, status = os.waitpid(self.start(), 0)
         assert status == 0, "a resumed night failed"
-    assert nights.state() in ("promoted", "refused"), nights.state()
+        assert self._of_run("state") in ("promoted", "refused"), self._of_run("state")
+
+    def _ground(self) -> Ground:
+        return tiny_ground(self.paths.ensure(), self._model)
+
+    def _of_run(self, column: str) -> str:
+        with closing(sqlite3.connect(self.paths.database, timeout=30)) as connection:
+            return str(connection.execute(f"SELECT {column} FROM learn_runs").fetchone()[0])
+
+    def _in_a_fork(self, work: Callable[[], object]) -> None:
+        _, status = os.waitpid(_forked(work), 0)
+        assert status == 0, "a fork failed"
+
+    def copy_to(self, folder: Path) -> None:
+        """Keep the home as it is now."""
+        shutil.copytree(self.paths.data, folder)
+
+    def put_back(self, folder: Path) -> None:
+        """The home as it was kept in ``folder``."""
+        shutil.rmtree(self.paths.data)
+        shutil.copytree(folder, self.paths.data)
 
 
-def undisturbed(nights: Nights, run_id: str) -> dict[Stage, dict[str, str]]:
-    """What each stage writes when nothing happens."""
-    child = nights.start()
-    kept: dict[Stage, dict[str, str]] = {}
-    while not os.waitpid(child, os.WNOHANG)[0]:
-        for stage in STAGES:
-            found = nights.outputs(run_id, stage)
-            kept[stage] = found if len(found) >= len(kept.get(stage, {})) else kept[stage]
-        time.sleep(0.02)
-    for stage in (Stage.TRAIN, Stage.GATE):
-        kept[stage] = nights.outputs(run_id, stage) or kept[stage]
-    return kept
+def _forked(work: Callable[[], object]) -> int:
+    child = os.fork()
+    if child:
+        return child
+    os.setpgid(0, 0)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    try:
+        work()
+    except BaseException as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        os._exit(1)
+    os._exit(0)
+
+
+def wait_until_halted(child: int) -> None:
+    """Until the night stands still at the next stage it was to halt at."""
+    _, status = os.waitpid(child, os.WUNTRACED)
+    assert os.WIFSTOPPED(status), f"the night ended early: {status}"
+
+
+def end(child: int) -> bool:
+    """Kill a night; whether it was still at work, and not halted at the next stage."""
+    halted, status = os.waitpid(child, os.WNOHANG | os.WUNTRACED)
+    assert not halted or os.WIFSTOPPED(status), f"the night ended by itself: {status}"
+    os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return not halted
+
+
+def undisturbed(
+    nights: Nights, run_id: str
+) -> tuple[dict[Stage, dict[str, str]], dict[Stage, float]]:
+    """What each stage writes when nothing happens, and the seconds that it takes."""
+    wrote, seconds = {}, {}
+    child = nights.start(*STAGES, Stage.PROMOTE)
+    wait_until_halted(child)
+    for stage in STAGES:
+        began = time.monotonic()
+        os.kill(child, signal.SIGCONT)
+        wait_until_halted(child)
+        wrote[stage], seconds[stage] = nights.outputs(run_id, stage), time.monotonic() - began
+    end(child)
+    return wrote, seconds
 
 
 def killed_in(
-    nights: Nights, run_id: str, stage: Stage, kills: int, chance: random.Random
-) -> tuple[int, dict[str, str]]:
-    """Kill ``kills`` nights in ``stage``; how many that hit, and what the stage wrote."""
+    nights: Nights, run_id: str, stage: Stage, kills: int, moments: Iterator[float]
+) -> dict[str, str]:
+    """Kill ``kills`` nights in ``stage``, each so many seconds after it began; what the stage
+    wrote in the end."""
+    following = (*STAGES, Stage.PROMOTE)[STAGES.index(stage) + 1]
     before = nights.paths.data.with_name(f"before-{stage}")
-    shutil.copytree(nights.paths.data, before)
-    hit, spent, wrote = 0, 0.3, {}
-    while hit < kills:
-        child = nights.start()
-        if not wait_for(nights, child, stage):
-            _restore(nights, before)
-            continue
-        time.sleep(chance.uniform(0, spent))
-        is_in_it = nights.stage() == stage
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+    hits = 0
+    for moment in islice(moments, 20 * kills):
+        child = nights.start(stage, following)
+        wait_until_halted(child)
+        if not before.exists():
+            nights.copy_to(before)
+        os.kill(child, signal.SIGCONT)
+        time.sleep(moment)
+        was_at_work = end(child)
         nights.check_service()
-        hit += is_in_it
-        spent = min(1.5 * spent, 3.0) if is_in_it else max(spent / 2, 0.02)
-        if not is_in_it:
-            _restore(nights, before)
-    child = nights.start()
-    while not os.waitpid(child, os.WNOHANG)[0]:
-        found = nights.outputs(run_id, stage)
-        wrote = found if len(found) >= len(wrote) else wrote
-        if nights.stage() not in STAGES[: STAGES.index(stage) + 1]:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
+        hits += was_at_work
+        if hits == kills:
             break
-        time.sleep(0.005)
-    wrote = nights.outputs(run_id, stage) or wrote
+        if not was_at_work:
+            nights.put_back(before)
+    assert hits == kills, f"only {hits} kills hit {stage}"
+    child = nights.start(following)
+    wait_until_halted(child)
+    wrote = nights.outputs(run_id, stage)
+    end(child)
     shutil.rmtree(before)
-    return hit, wrote
-
-
-def _restore(nights: Nights, before: Path) -> None:
-    shutil.rmtree(nights.paths.data)
-    shutil.copytree(before, nights.paths.data)
+    return wrote
 
 
 def main() -> None:
@@ -182,17 +200,18 @@ def main() -> None:
 
     steady_threads()
     chance = random.Random(seed)
-    nights = Nights(folder / "home", model, chance)
+    nights = Nights(folder / "home", model)
     run_id = nights.prepare()
-    shutil.copytree(folder / "home", folder / "undisturbed")
-    expected = undisturbed(Nights(folder / "undisturbed", model, chance), run_id)
+    nights.copy_to(folder / "undisturbed")
+    expected, seconds = undisturbed(Nights(folder / "undisturbed", model), run_id)
     for stage in STAGES:
-        hit, wrote = killed_in(nights, run_id, stage, kills, chance)
+        moments = (chance.uniform(0, length) for length in repeat(seconds[stage]))
+        wrote = killed_in(nights, run_id, stage, kills, moments)
         assert wrote, f"{stage} wrote nothing"
         assert wrote == expected[stage], f"{stage}: {wrote} is not {expected[stage]}"
-        sys.stdout.write(f"{stage}: {hit} kills, the same {len(wrote)} files\n")
+        sys.stdout.write(f"{stage}: {kills} kills, the same {len(wrote)} files\n")
         sys.stdout.flush()
-    run_to_the_end(nights)
+    nights.run_to_the_end()
     nights.check_service()
 
 
