@@ -84,6 +84,12 @@ class TestDossier:
         assert (quote.turn.text, quote.asked.text) == ("In Bonn, for years.", "Where do you live?")
         assert (quote.session_title, quote.is_deleted) == ("Where", False)
         assert (by_hand.turn, gone.turn) == (None, None)
+        told = say(store, session.id, "I keep bees.", "Bees are busy.")
+        after = say(store, session.id, "And a dog.")
+        assert after.parent_id not in (None, told.id)
+        proof = (Evidence(after.id, "a dog"),)
+        [quote] = dossier(connect(home), known(memory, "A dog.", evidence=proof).id).quotes
+        assert quote.asked is None
         store.delete(session.id)
         again = dossier(connect(home), memory.log.all()[0].id)
         assert again.quotes[0].is_deleted

@@ -37,7 +37,7 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class Quote:
     """Words that a memory rests on. ``turn`` None: typed in by hand, or its chat is gone.
-    ``asked`` is what the assistant had said right before."""
+    ``asked`` is what the assistant had asked right before."""
 
     evidence: Evidence
     turn: Turn | None = None
@@ -145,13 +145,18 @@ def _quotes(connection: sqlite3.Connection, evidence: Sequence[Evidence]) -> tup
         ids,
     ).fetchall()
     by_turn = {row["id"]: row for row in rows}
-    asked = _turns(connection, [row["parent_id"] for row in rows if row["parent_id"]])
+    before = _turns(connection, [row["parent_id"] for row in rows if row["parent_id"]])
+    asked = {key: said for key, said in before.items() if _is_question(said)}
     return tuple(_quote(said, by_turn.get(said.turn_id), asked) for said in evidence)
 
 
 def _turns(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Turn]:
     rows = connection.execute(f"SELECT * FROM turns WHERE id IN ({log_rows.marks(ids)})", ids)
     return {row["id"]: turn(row) for row in rows}
+
+
+def _is_question(said: Turn) -> bool:
+    return said.text.rstrip().endswith("?")
 
 
 def _quote(said: Evidence, row: sqlite3.Row | None, asked: dict[int, Turn]) -> Quote:

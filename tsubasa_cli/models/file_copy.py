@@ -71,7 +71,7 @@ def write_failed(target: Path, error: OSError) -> ModelError | StorageError:
         return ModelError(
             f"The disk became full while writing {target.name}.",
             why=error.strerror or str(error),
-            next_step="Free some space and run the command again.",
+            next_step="Free some space and try again.",
         )
     return StorageError(
         f"Cannot write {target}.",

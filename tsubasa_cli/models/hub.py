@@ -59,13 +59,13 @@ class HubTroubleError(Exception):
             return DownloadError(
                 f"The model hub at {endpoint} has trouble of its own.",
                 why=self.why,
-                next_step="Run the command again in a while: it goes on where it stopped.",
+                next_step="Try again in a while: it goes on where it stopped.",
             )
         return DownloadError(
             f"Cannot reach the model hub at {endpoint}.",
             why=self.why,
-            next_step="Check the network (and HTTPS_PROXY, HF_ENDPOINT), then run the command "
-            "again: it goes on where it stopped.",
+            next_step="Check the network (and HTTPS_PROXY, HF_ENDPOINT), then try again: it goes "
+            "on where it stopped.",
         )
 
 
