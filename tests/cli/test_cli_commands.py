@@ -78,6 +78,14 @@ def test_light_commands_import_nothing_heavy(home: Paths, arguments: list[str]) 
     assert done.returncode == 0, done.stderr.decode()
 
 
+@pytest.mark.parametrize("group", [[], ["model"], ["session"], ["memory"], ["learn"], ["config"]])
+def test_the_list_of_commands_is_told_in_whole_sentences(group: list[str]) -> None:
+    told = tsubasa(*group, "--help", COLUMNS="80").stdout.decode()
+    commands = told.split("Commands:")[1].strip().splitlines()
+    assert len(commands) > 3
+    assert not [line for line in commands if not line.endswith(".") or line.endswith("...")]
+
+
 class TestOneShot:
     def test_a_question_is_answered_in_plain_text(self, home: Paths) -> None:
         done = tsubasa("chat", "-p", "What is the capital of France?", "--seed", "1")

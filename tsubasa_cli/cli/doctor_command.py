@@ -21,7 +21,7 @@ def doctor(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check this installation; exit code 1 when something needs mending."""
+    """Check this installation. Exit code 1: something needs mending."""
     from tsubasa_cli.cli.checks import Health, all_checks
 
     if repair:

@@ -173,7 +173,7 @@ def _tell(outcome: Outcome, as_json: bool) -> None:
 
 @learn_app.command("status")
 def status(as_json: Json = False) -> None:
-    """What is in service, what was learned last, and what is on its way."""
+    """What is in service, and what is on its way."""
     from tsubasa_cli.cli.learn_render import run_to_json
     from tsubasa_cli.learn.status import status_of
 
@@ -224,7 +224,7 @@ def show(run: Run, as_json: Json = False) -> None:
 def rollback(
     run: Annotated[str, typer.Argument(metavar="[RUN]", help="The run to go back to.")] = "",
 ) -> None:
-    """Take what was learned last out of service, or go back to a certain run."""
+    """Go back to what served before, or to a certain run."""
     from tsubasa_cli.learn.promote import roll_back
 
     name = roll_back(open_ground(), run)
@@ -236,7 +236,7 @@ def collect(
     keep: Annotated[int, typer.Option(min=0, help="Personal models to keep.")] = 2,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")] = False,
 ) -> None:
-    """Delete personal models that no longer serve, and what runs left behind."""
+    """Delete what no longer serves: models, and what runs left."""
     from tsubasa_cli.learn.keeping import collect_garbage
 
     removed = collect_garbage(open_ground(), keep, None if dry_run else Path.unlink)

@@ -194,7 +194,7 @@ def log_(
     batch: Annotated[str | None, typer.Option("--batch", help="Only this batch.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show what was done to the memory, and in which batch; the newest first."""
+    """Show what was done to the memory, the newest first."""
     from tsubasa_cli.cli import memory_render as render
 
     events = _log().events(limit or -1, batch)

@@ -38,7 +38,7 @@ Installed = Annotated[
 
 @model_app.command("list")
 def list_(as_json: Json = False) -> None:
-    """Show the models that are here and those of the catalogue, with what fits this machine."""
+    """Show the models that are here, those to pull, and what fits."""
     from tsubasa_cli.cli import model_tables
 
     overview = model_tables.take_stock(context.shelf())
