@@ -9,6 +9,15 @@ import pytest
 
 from tsubasa_cli.storage.paths import Paths
 
+LONGEST_ID = 60
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Tests of long texts get names that fit a line."""
+    if isinstance(val, str | bytes) and len(val) > LONGEST_ID:
+        return ascii(val)[:LONGEST_ID] + "..."
+    return None
+
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
