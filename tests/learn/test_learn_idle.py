@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -249,7 +249,7 @@ class TestMachine:
 class TestWaiting:
     def test_it_tells_what_it_waits_for_and_returns_when_idle(self, home: Paths) -> None:
         clock, told, waited = Clock(datetime(2026, 5, 1, 22, 59, 57)), [], []
-        idleness = Idleness(home, ALWAYS.model_copy(update={"hours": "23:00-07:00"}), now=clock)
+        idleness = Idleness(home, replace(ALWAYS, hours="23:00-07:00"), now=clock)
 
         def pause(seconds: float) -> None:
             waited.append(seconds)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from tsubasa_cli.errors import ConfigError
@@ -98,3 +101,42 @@ def test_a_value_where_a_table_belongs_is_mended_by_setting(home: Paths) -> None
     with pytest.raises(ConfigError):
         load_settings(home)
     assert set_value(home, "chat.thinking", "false").chat.thinking is False
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("[chat]\nthinking = 1\n", "chat.thinking"),
+        ("[engine]\nthreads = 1.5\n", "engine.threads"),
+        ("[engine]\nthreads = true\n", "engine.threads"),
+        ("[look]\ntheme = 5\n", "look.theme"),
+        ("[personas]\npoet = 5\n", "personas.poet"),
+        ("personas = 5\n", "personas"),
+        ("[sampling]\ntemperature = nan\n", "sampling.temperature"),
+    ],
+)
+def test_a_value_of_another_type_is_refused(home: Paths, text: str, key: str) -> None:
+    home.settings.write_text(text)
+    with pytest.raises(ConfigError, match=key):
+        load_settings(home)
+
+
+def test_a_whole_number_is_a_number_too(home: Paths) -> None:
+    home.settings.write_text("[sampling]\ntemperature = 1\n")
+    assert load_settings(home).sampling.chosen() == {"temperature": 1.0}
+
+
+@pytest.mark.parametrize("text", ["", "[look]\ntheme = 'tsubasa-day'\n"])
+def test_reading_settings_loads_no_library(home: Paths, text: str) -> None:
+    """Every command waits for its settings."""
+    home.settings.write_text(text)
+    program = (
+        "import sys; from tsubasa_cli.storage.paths import Paths;"
+        " from tsubasa_cli.storage.settings_file import load_settings;"
+        " load_settings(Paths.from_environment());"
+        " print({'pydantic', 'tomlkit'} & sys.modules.keys())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "set()"

@@ -54,7 +54,7 @@ def _as_here(model: Model, settings: Settings) -> Manner:
     from tsubasa_cli.models.export import Manner
     from tsubasa_cli.models.presets import sampling_for
 
-    chosen = settings.sampling.model_dump(exclude_none=True)
+    chosen = settings.sampling.chosen()
     sampling = replace(sampling_for(model.family, settings.chat.thinking), **chosen)
     system = settings.personas.get(settings.chat.persona, settings.chat.system_prompt)
     return Manner(sampling, system, settings.engine.context_tokens)

@@ -237,7 +237,7 @@ class EngineHost:
         """The family's recommendation, then the settings, then ``overrides``."""
         family = self._model.family if self._model else ""
         preset = asdict(sampling_for(family, thinking))
-        chosen = self._settings.sampling.model_dump(exclude_none=True)
+        chosen = self._settings.sampling.chosen()
         return Sampling(**{**preset, **chosen, **overrides})
 
     # ------------------------------------------------------------------ KV states

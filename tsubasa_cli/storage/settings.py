@@ -1,24 +1,40 @@
 """What the user can set. Every field documents itself; ``tsubasa config show`` prints it all.
 
 The file is TOML in the platform's config folder and holds only what differs from the defaults;
-comments in it survive ``tsubasa config set``.
+comments in it survive ``tsubasa config set``. Here are values and what they may be; plain classes,
+for every command reads its settings before it does anything else.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Annotated
-
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-
-
-class Section(BaseModel):
-    """A table of the settings file: unknown keys are errors, docstrings are descriptions."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any
 
 
-class ChatSettings(Section):
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a value must be besides its type. ``allowed`` says it in words behind the type."""
+
+    allowed: str
+    holds: Callable[[Any], object]
+
+
+def _at_least(least: float) -> Rule:
+    return Rule(f"from {least}", lambda number: number >= least)
+
+
+def _between(least: float, most: float) -> Rule:
+    return Rule(f"from {least} to {most}", lambda number: least <= number <= most)
+
+
+def _above(least: float, most: float) -> Rule:
+    return Rule(f"above {least} to {most}", lambda number: least < number <= most)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatSettings:
     """How conversations go."""
 
     thinking: bool = True
@@ -33,78 +49,87 @@ class ChatSettings(Section):
     auto_title: bool = True
     """Let the model name a conversation after its first reply."""
 
-    compact_at: Annotated[float, Field(ge=0.5, le=0.95)] = 0.85
+    compact_at: Annotated[float, _between(0.5, 0.95)] = 0.85
     """Share of the context window above which the oldest turns are folded into a summary."""
 
-    max_reply_tokens: Annotated[int, Field(ge=0)] = 0
+    max_reply_tokens: Annotated[int, _at_least(0)] = 0
     """Longest reply in tokens; 0 lets a reply use what is left of the window."""
 
 
 SMALLEST_WINDOW = 512
 
 
-def _zero_or_a_window(tokens: int) -> int:
-    """(0, or 512 and more)"""
-    if 0 < tokens < SMALLEST_WINDOW:
-        raise ValueError(f"a window has at least {SMALLEST_WINDOW} tokens")
-    return tokens
+def _zero_or_a_window() -> Rule:
+    return Rule(
+        f"from 0 (0, or {SMALLEST_WINDOW} and more)",
+        lambda tokens: tokens == 0 or tokens >= SMALLEST_WINDOW,
+    )
 
 
-class EngineSettings(Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
     """How llama.cpp runs."""
 
-    context_tokens: Annotated[int, Field(ge=0), AfterValidator(_zero_or_a_window)] = 0
+    context_tokens: Annotated[int, _zero_or_a_window()] = 0
     """Context window in tokens; 0 chooses by the model and this machine's memory."""
 
-    gpu_layers: Annotated[int, Field(ge=-1)] = -1
+    gpu_layers: Annotated[int, _at_least(-1)] = -1
     """Layers to put on the GPU; -1 offloads all that fit when the build can, 0 none."""
 
-    threads: Annotated[int, Field(ge=0)] = 0
+    threads: Annotated[int, _at_least(0)] = 0
     """CPU threads; 0 uses the physical cores."""
 
-    kv_cache_mb: Annotated[int, Field(ge=0)] = 2048
+    kv_cache_mb: Annotated[int, _at_least(0)] = 2048
     """Disk kept for the KV states of the sessions last used, in MB; 0 keeps none."""
 
 
-class SamplingSettings(Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingSettings:
     """Sampling. What is not set here follows the model family's own recommendation."""
 
-    temperature: Annotated[float, Field(ge=0.0, le=5.0)] | None = None
+    temperature: Annotated[float, _between(0.0, 5.0)] | None = None
     """Randomness; 0 always takes the likeliest token."""
 
-    top_p: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
+    top_p: Annotated[float, _above(0.0, 1.0)] | None = None
     """Nucleus sampling: keep the likeliest tokens that together have this probability."""
 
-    top_k: Annotated[int, Field(ge=0)] | None = None
+    top_k: Annotated[int, _at_least(0)] | None = None
     """Keep only this many of the likeliest tokens; 0 keeps all."""
 
-    min_p: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
+    min_p: Annotated[float, _between(0.0, 1.0)] | None = None
     """Drop tokens less likely than this share of the likeliest."""
 
-    presence_penalty: Annotated[float, Field(ge=-2.0, le=2.0)] | None = None
+    presence_penalty: Annotated[float, _between(-2.0, 2.0)] | None = None
     """Make tokens that occurred already less likely; up to 1.5 against repetition."""
 
+    def chosen(self) -> dict[str, Any]:
+        """Those that are set, by name."""
+        named = ((each.name, getattr(self, each.name)) for each in fields(self))
+        return {name: value for name, value in named if value is not None}
 
-class ModelSettings(Section):
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSettings:
     """Where models come from."""
 
     endpoint: str = ""
     """Address of the model hub; empty means the hub client's own default (or HF_ENDPOINT)."""
 
 
-class MemorySettings(Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemorySettings:
     """What is remembered, and what of it is recalled."""
 
     enabled: bool = True
     """Remember what is said in chats, and recall it. /incognito switches both off for one chat."""
 
-    recall_count: Annotated[int, Field(ge=0, le=30)] = 6
+    recall_count: Annotated[int, _between(0, 30)] = 6
     """Most memories that go with one question; 0 recalls nothing."""
 
-    recall_share: Annotated[float, Field(ge=0.0, le=0.5)] = 0.15
+    recall_share: Annotated[float, _between(0.0, 0.5)] = 0.15
     """Largest share of the context window that recalled memories may fill, all together."""
 
-    idle_seconds: Annotated[int, Field(ge=0)] = 45
+    idle_seconds: Annotated[int, _at_least(0)] = 45
     """How long the chat is left alone before it distils what was said; 0 never does so by itself
     (tsubasa memory process does it by hand)."""
 
@@ -115,44 +140,40 @@ class MemorySettings(Section):
     """Path of a GGUF embedding model to search memories with; empty uses the embedded one."""
 
 
-_HOURS = re.compile(r"(?:[01]?\d|2[0-3]):[0-5]\d ?[-–] ?(?:[01]?\d|2[0-3]):[0-5]\d")
-_DURATION = re.compile(r"(?=\d)(?:\d+ ?h)? ?(?:\d+ ?m(?:in)?)?")
+_HOURS = r"(?:(?:[01]?\d|2[0-3]):[0-5]\d ?[-–] ?(?:[01]?\d|2[0-3]):[0-5]\d)?"
+_DURATION = r"(?:(?=\d)(?:\d+ ?h)? ?(?:\d+ ?m(?:in)?)?)?"
 
 
-def _hours_or_nothing(hours: str) -> str:
-    """(HH:MM-HH:MM, or empty)"""
-    if hours and not _HOURS.fullmatch(hours):
-        raise ValueError("hours look like 23:00-07:00")
-    return hours
+def _hours_or_nothing() -> Rule:
+    return Rule("(HH:MM-HH:MM, or empty)", re.compile(_HOURS).fullmatch)
 
 
-def _duration_or_nothing(duration: str) -> str:
-    """(2h, 90m or 1h30m, or empty)"""
-    if duration and not _DURATION.fullmatch(duration):
-        raise ValueError("a duration looks like 2h or 1h30m")
-    return duration
+def _duration_or_nothing() -> Rule:
+    return Rule("(2h, 90m or 1h30m, or empty)", re.compile(_DURATION).fullmatch)
 
 
-class LearnSettings(Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearnSettings:
     """When the model may learn by itself (tsubasa learn --when-idle)."""
 
-    hours: Annotated[str, AfterValidator(_hours_or_nothing)] = ""
+    hours: Annotated[str, _hours_or_nothing()] = ""
     """The only hours in which --when-idle learns, such as 23:00-07:00; empty for any time."""
 
-    quiet_hours: Annotated[str, AfterValidator(_hours_or_nothing)] = ""
+    quiet_hours: Annotated[str, _hours_or_nothing()] = ""
     """Hours in which the machine stays quiet and --when-idle waits; empty for none."""
 
-    max_load: Annotated[float, Field(ge=0.0)] = 0.5
+    max_load: Annotated[float, _at_least(0.0)] = 0.5
     """Busiest that the machine may be when learning begins: load of the last minute per core."""
 
     on_battery: bool = False
     """Let --when-idle learn while the machine runs on its battery."""
 
-    budget: Annotated[str, AfterValidator(_duration_or_nothing)] = ""
+    budget: Annotated[str, _duration_or_nothing()] = ""
     """How long one run may take, such as 2h; empty plans without a limit."""
 
 
-class LookSettings(Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookSettings:
     """How the chat looks."""
 
     theme: str = "tsubasa-night"
@@ -168,7 +189,8 @@ class LookSettings(Section):
     """Command for writing long messages; empty means $VISUAL, then $EDITOR."""
 
 
-class Settings(Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
     """All of Tsubasa's settings."""
 
     chat: ChatSettings = ChatSettings()
@@ -178,8 +200,8 @@ class Settings(Section):
     memory: MemorySettings = MemorySettings()
     learn: LearnSettings = LearnSettings()
     look: LookSettings = LookSettings()
-    personas: dict[str, str] = Field(default_factory=dict)
+    personas: dict[str, str] = field(default_factory=dict)
     """Your personas: a name and the system prompt that it stands for."""
 
-    keys: dict[str, str] = Field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
     """Keys of the chat by binding id, for example send = "ctrl+enter"."""

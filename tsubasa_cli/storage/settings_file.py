@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
 import json
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
-
-import tomlkit
-from pydantic import AfterValidator, BaseModel, ValidationError
-from pydantic.fields import FieldInfo
-from tomlkit.exceptions import TOMLKitError
+from typing import TYPE_CHECKING, Any
 
 from tsubasa_cli.errors import ConfigError
 from tsubasa_cli.storage.paths import Paths, make_private_folder, write_private
 from tsubasa_cli.storage.settings import Settings
+
+if TYPE_CHECKING:
+    import tomlkit
+
+    from tsubasa_cli.storage.settings_fields import Field
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +31,32 @@ class Entry:
 
 def load_settings(paths: Paths) -> Settings:
     """The settings in force. ``ConfigError`` when the file is unreadable or holds a bad value."""
-    return _validate(_read(paths.settings), paths.settings)
+    text = _read(paths.settings)
+    if not text:
+        return Settings()
+    import tomllib
+
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise _not_toml(paths.settings, error) from error
+    return _validated(document, paths.settings)
 
 
 def entries(settings: Settings) -> Iterator[Entry]:
     """Every setting with its value, what it may be, and what it is for."""
-    for name, field in Settings.model_fields.items():
-        value = getattr(settings, name)
-        if not isinstance(value, BaseModel):
-            yield _entry(name, field, value)
-            continue
-        for inner_name, inner in type(value).model_fields.items():
-            yield _entry(f"{name}.{inner_name}", inner, getattr(value, inner_name))
+    from tsubasa_cli.storage.settings_fields import all_fields
+
+    for key, field in all_fields().items():
+        value, default = _in(settings, key), _in(Settings(), key)
+        yield Entry(key, value, value == default, field.allowed, field.description)
+
+
+def _in(settings: Settings, key: str) -> Any:
+    value: Any = settings
+    for name in key.split("."):
+        value = getattr(value, name)
+    return value
 
 
 def set_value(paths: Paths, key: str, raw: str) -> Settings:
@@ -52,8 +65,10 @@ def set_value(paths: Paths, key: str, raw: str) -> Settings:
     ``raw`` is TOML if it reads as TOML, else a plain string. Nothing is written when the value is
     not allowed.
     """
+    import tomlkit
+
     file = paths.settings
-    document = _read(file)
+    document = _parsed(file)
     field = _field(key, file)
     table, _, name = key.rpartition(".")
     target: Any = document
@@ -62,7 +77,7 @@ def set_value(paths: Paths, key: str, raw: str) -> Settings:
             target[part] = tomlkit.table()
         target = target[part]
     target[name] = _literal(raw, field)
-    settings = _validate(document, file)
+    settings = _validated(document.unwrap(), file)
     make_private_folder(file.parent)
     write_private(file, tomlkit.dumps(document).encode())
     return settings
@@ -76,55 +91,61 @@ def ensure_file(paths: Paths) -> Path:
     return paths.settings
 
 
-def _read(file: Path) -> tomlkit.TOMLDocument:
+def _read(file: Path) -> str:
+    """The text of the file; empty when there is none."""
     try:
-        return tomlkit.parse(file.read_text("utf-8"))
+        return file.read_text("utf-8")
     except FileNotFoundError:
-        return tomlkit.document()
+        return ""
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"Cannot read the settings file {file}.",
             why=str(error),
             next_step="Mend its permissions or encoding, or move it away.",
         ) from error
-    except TOMLKitError as error:
-        raise ConfigError(
-            f"The settings file {file} is not valid TOML.",
-            why=str(error),
-            next_step="Mend it with: tsubasa config edit",
-        ) from error
 
 
-def _validate(document: tomlkit.TOMLDocument, file: Path) -> Settings:
+def _parsed(file: Path) -> tomlkit.TOMLDocument:
+    """The file with its comments, for changing it."""
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
     try:
-        return Settings.model_validate(document.unwrap())
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            raise _unknown_key(key, file) from error
-        allowed = _allowed(_field(key, file))
+        return tomlkit.parse(_read(file))
+    except TOMLKitError as error:
+        raise _not_toml(file, error) from error
+
+
+def _not_toml(file: Path, error: Exception) -> ConfigError:
+    return ConfigError(
+        f"The settings file {file} is not valid TOML.",
+        why=str(error),
+        next_step="Mend it with: tsubasa config edit",
+    )
+
+
+def _validated(document: Mapping[str, Any], file: Path) -> Settings:
+    from tsubasa_cli.storage.settings_fields import BadValueError, UnknownKeyError, settings_of
+
+    try:
+        return settings_of(document)
+    except UnknownKeyError as error:
+        raise _unknown_key(error.key, file) from error
+    except BadValueError as error:
         raise ConfigError(
-            f"{file}: {key} cannot be {json.dumps(first['input'], default=str)}.",
-            why=f"Allowed: {allowed}.",
-            next_step=f"Set it with: tsubasa config set {key} VALUE",
+            f"{file}: {error.key} cannot be {json.dumps(error.value, default=str)}.",
+            why=f"Allowed: {_field(error.key, file).allowed}.",
+            next_step=f"Set it with: tsubasa config set {error.key} VALUE",
         ) from error
 
 
-def _field(key: str, file: Path) -> FieldInfo:
-    model: type[BaseModel] = Settings
-    parts = key.split(".")
-    for position, part in enumerate(parts):
-        field = model.model_fields.get(part)
-        if field is None:
-            raise _unknown_key(key, file)
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            model = inner
-            continue
-        if position == len(parts) - 1 or str(inner).startswith("dict["):
-            return field
-    raise _unknown_key(key, file)
+def _field(key: str, file: Path) -> Field:
+    from tsubasa_cli.storage.settings_fields import UnknownKeyError, field_of
+
+    try:
+        return field_of(key)
+    except UnknownKeyError as error:
+        raise _unknown_key(error.key, file) from error
 
 
 def _unknown_key(key: str, file: Path) -> ConfigError:
@@ -141,8 +162,11 @@ def _unknown_key(key: str, file: Path) -> ConfigError:
     )
 
 
-def _literal(raw: str, field: FieldInfo) -> Any:
-    if field.annotation is str or str(field.annotation).startswith("dict["):
+def _literal(raw: str, field: Field) -> Any:
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
+    if field.kind in (str, dict):
         return raw
     try:
         return tomlkit.parse(f"value = {raw}")["value"]
@@ -150,45 +174,9 @@ def _literal(raw: str, field: FieldInfo) -> Any:
         return raw
 
 
-def _entry(key: str, field: FieldInfo, value: Any) -> Entry:
-    default = field.get_default(call_default_factory=True)
-    description = " ".join((field.description or "").split())
-    return Entry(key, value, value == default, _allowed(field), description)
-
-
-def _allowed(field: FieldInfo) -> str:
-    kinds = [kind for kind in get_args(field.annotation) if kind is not type(None)]
-    kind = kinds[0] if kinds and not str(field.annotation).startswith("dict[") else field.annotation
-    limits = [*field.metadata, *_inner_limits(kind)]
-    base = {
-        bool: "true or false",
-        int: "a whole number",
-        float: "a number",
-        str: "text",
-    }.get(_plain(kind), "a table of text values")
-    bounds = " ".join(filter(None, (_bound(limit) for limit in limits)))
-    return f"{base} {bounds}".strip()
-
-
-def _inner_limits(kind: Any) -> list[Any]:
-    annotated = list(getattr(kind, "__metadata__", ()))
-    return [limit for item in annotated for limit in getattr(item, "metadata", [item])]
-
-
-def _plain(kind: Any) -> Any:
-    return getattr(kind, "__origin__", kind)
-
-
-def _bound(limit: Any) -> str:
-    if isinstance(limit, AfterValidator):
-        return inspect.getdoc(limit.func) or ""
-    words = {"ge": "from", "gt": "above", "le": "to", "lt": "below"}
-    return " ".join(
-        f"{word} {getattr(limit, name)}" for name, word in words.items() if hasattr(limit, name)
-    )
-
-
 def _commented_defaults() -> str:
+    import tomlkit
+
     lines = ["# Tsubasa's settings. Remove the # before a line to change it.", ""]
     table = None
     for entry in entries(Settings()):
