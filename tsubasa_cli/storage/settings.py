@@ -1,40 +1,30 @@
 """What the user can set. Every field documents itself; ``tsubasa config show`` prints it all.
 
 The file is TOML in the platform's config folder and holds only what differs from the defaults;
-comments in it survive ``tsubasa config set``. Here are values and what they may be; plain classes,
-for every command reads its settings before it does anything else.
+comments in it survive ``tsubasa config set``. These are plain values with their limits beside them;
+pydantic, which checks a file against them, is loaded when there is one.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any
 
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """What a value must be besides its type. ``allowed`` says it in words behind the type."""
-
-    allowed: str
-    holds: Callable[[Any], object]
+from annotated_types import Ge, Interval, Predicate
 
 
-def _at_least(least: float) -> Rule:
-    return Rule(f"from {least}", lambda number: number >= least)
+class Section:
+    """A table of the settings file: unknown keys are errors, docstrings are descriptions."""
 
-
-def _between(least: float, most: float) -> Rule:
-    return Rule(f"from {least} to {most}", lambda number: least <= number <= most)
-
-
-def _above(least: float, most: float) -> Rule:
-    return Rule(f"above {least} to {most}", lambda number: least < number <= most)
+    __slots__ = ()
+    __pydantic_config__ = {
+        "extra": "forbid", "allow_inf_nan": False, "use_attribute_docstrings": True
+    }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChatSettings:
+class ChatSettings(Section):
     """How conversations go."""
 
     thinking: bool = True
@@ -49,57 +39,55 @@ class ChatSettings:
     auto_title: bool = True
     """Let the model name a conversation after its first reply."""
 
-    compact_at: Annotated[float, _between(0.5, 0.95)] = 0.85
+    compact_at: Annotated[float, Interval(ge=0.5, le=0.95)] = 0.85
     """Share of the context window above which the oldest turns are folded into a summary."""
 
-    max_reply_tokens: Annotated[int, _at_least(0)] = 0
+    max_reply_tokens: Annotated[int, Ge(0)] = 0
     """Longest reply in tokens; 0 lets a reply use what is left of the window."""
 
 
 SMALLEST_WINDOW = 512
 
 
-def _zero_or_a_window() -> Rule:
-    return Rule(
-        f"from 0 (0, or {SMALLEST_WINDOW} and more)",
-        lambda tokens: tokens == 0 or tokens >= SMALLEST_WINDOW,
-    )
+def _zero_or_a_window(tokens: int) -> bool:
+    """(0, or 512 and more)"""
+    return tokens == 0 or tokens >= SMALLEST_WINDOW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EngineSettings:
+class EngineSettings(Section):
     """How llama.cpp runs."""
 
-    context_tokens: Annotated[int, _zero_or_a_window()] = 0
+    context_tokens: Annotated[int, Ge(0), Predicate(_zero_or_a_window)] = 0
     """Context window in tokens; 0 chooses by the model and this machine's memory."""
 
-    gpu_layers: Annotated[int, _at_least(-1)] = -1
+    gpu_layers: Annotated[int, Ge(-1)] = -1
     """Layers to put on the GPU; -1 offloads all that fit when the build can, 0 none."""
 
-    threads: Annotated[int, _at_least(0)] = 0
+    threads: Annotated[int, Ge(0)] = 0
     """CPU threads; 0 uses the physical cores."""
 
-    kv_cache_mb: Annotated[int, _at_least(0)] = 2048
+    kv_cache_mb: Annotated[int, Ge(0)] = 2048
     """Disk kept for the KV states of the sessions last used, in MB; 0 keeps none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SamplingSettings:
+class SamplingSettings(Section):
     """Sampling. What is not set here follows the model family's own recommendation."""
 
-    temperature: Annotated[float, _between(0.0, 5.0)] | None = None
+    temperature: Annotated[float, Interval(ge=0.0, le=5.0)] | None = None
     """Randomness; 0 always takes the likeliest token."""
 
-    top_p: Annotated[float, _above(0.0, 1.0)] | None = None
+    top_p: Annotated[float, Interval(gt=0.0, le=1.0)] | None = None
     """Nucleus sampling: keep the likeliest tokens that together have this probability."""
 
-    top_k: Annotated[int, _at_least(0)] | None = None
+    top_k: Annotated[int, Ge(0)] | None = None
     """Keep only this many of the likeliest tokens; 0 keeps all."""
 
-    min_p: Annotated[float, _between(0.0, 1.0)] | None = None
+    min_p: Annotated[float, Interval(ge=0.0, le=1.0)] | None = None
     """Drop tokens less likely than this share of the likeliest."""
 
-    presence_penalty: Annotated[float, _between(-2.0, 2.0)] | None = None
+    presence_penalty: Annotated[float, Interval(ge=-2.0, le=2.0)] | None = None
     """Make tokens that occurred already less likely; up to 1.5 against repetition."""
 
     def chosen(self) -> dict[str, Any]:
@@ -109,7 +97,7 @@ class SamplingSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelSettings:
+class ModelSettings(Section):
     """Where models come from."""
 
     endpoint: str = ""
@@ -117,19 +105,19 @@ class ModelSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MemorySettings:
+class MemorySettings(Section):
     """What is remembered, and what of it is recalled."""
 
     enabled: bool = True
     """Remember what is said in chats, and recall it. /incognito switches both off for one chat."""
 
-    recall_count: Annotated[int, _between(0, 30)] = 6
+    recall_count: Annotated[int, Interval(ge=0, le=30)] = 6
     """Most memories that go with one question; 0 recalls nothing."""
 
-    recall_share: Annotated[float, _between(0.0, 0.5)] = 0.15
+    recall_share: Annotated[float, Interval(ge=0.0, le=0.5)] = 0.15
     """Largest share of the context window that recalled memories may fill, all together."""
 
-    idle_seconds: Annotated[int, _at_least(0)] = 45
+    idle_seconds: Annotated[int, Ge(0)] = 45
     """How long the chat is left alone before it distils what was said; 0 never does so by itself
     (tsubasa memory process does it by hand)."""
 
@@ -140,40 +128,42 @@ class MemorySettings:
     """Path of a GGUF embedding model to search memories with; empty uses the embedded one."""
 
 
-_HOURS = r"(?:(?:[01]?\d|2[0-3]):[0-5]\d ?[-–] ?(?:[01]?\d|2[0-3]):[0-5]\d)?"
-_DURATION = r"(?:(?=\d)(?:\d+ ?h)? ?(?:\d+ ?m(?:in)?)?)?"
+_HOURS = re.compile(r"(?:[01]?\d|2[0-3]):[0-5]\d ?[-–] ?(?:[01]?\d|2[0-3]):[0-5]\d")
+_DURATION = re.compile(r"(?=\d)(?:\d+ ?h)? ?(?:\d+ ?m(?:in)?)?")
 
 
-def _hours_or_nothing() -> Rule:
-    return Rule("(HH:MM-HH:MM, or empty)", re.compile(_HOURS).fullmatch)
+def _hours_or_nothing(hours: str) -> bool:
+    """(HH:MM-HH:MM, or empty)"""
+    return not hours or _HOURS.fullmatch(hours) is not None
 
 
-def _duration_or_nothing() -> Rule:
-    return Rule("(2h, 90m or 1h30m, or empty)", re.compile(_DURATION).fullmatch)
+def _duration_or_nothing(duration: str) -> bool:
+    """(2h, 90m or 1h30m, or empty)"""
+    return not duration or _DURATION.fullmatch(duration) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LearnSettings:
+class LearnSettings(Section):
     """When the model may learn by itself (tsubasa learn --when-idle)."""
 
-    hours: Annotated[str, _hours_or_nothing()] = ""
+    hours: Annotated[str, Predicate(_hours_or_nothing)] = ""
     """The only hours in which --when-idle learns, such as 23:00-07:00; empty for any time."""
 
-    quiet_hours: Annotated[str, _hours_or_nothing()] = ""
+    quiet_hours: Annotated[str, Predicate(_hours_or_nothing)] = ""
     """Hours in which the machine stays quiet and --when-idle waits; empty for none."""
 
-    max_load: Annotated[float, _at_least(0.0)] = 0.5
+    max_load: Annotated[float, Ge(0.0)] = 0.5
     """Busiest that the machine may be when learning begins: load of the last minute per core."""
 
     on_battery: bool = False
     """Let --when-idle learn while the machine runs on its battery."""
 
-    budget: Annotated[str, _duration_or_nothing()] = ""
+    budget: Annotated[str, Predicate(_duration_or_nothing)] = ""
     """How long one run may take, such as 2h; empty plans without a limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LookSettings:
+class LookSettings(Section):
     """How the chat looks."""
 
     theme: str = "tsubasa-night"
@@ -190,7 +180,7 @@ class LookSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(Section):
     """All of Tsubasa's settings."""
 
     chat: ChatSettings = ChatSettings()

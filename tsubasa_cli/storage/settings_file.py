@@ -125,27 +125,30 @@ def _not_toml(file: Path, error: Exception) -> ConfigError:
 
 
 def _validated(document: Mapping[str, Any], file: Path) -> Settings:
-    from tsubasa_cli.storage.settings_fields import BadValueError, UnknownKeyError, settings_of
+    from pydantic import ValidationError
+
+    from tsubasa_cli.storage.settings_fields import settings_of
 
     try:
         return settings_of(document)
-    except UnknownKeyError as error:
-        raise _unknown_key(error.key, file) from error
-    except BadValueError as error:
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        field = _field(key, file)
         raise ConfigError(
-            f"{file}: {error.key} cannot be {json.dumps(error.value, default=str)}.",
-            why=f"Allowed: {_field(error.key, file).allowed}.",
-            next_step=f"Set it with: tsubasa config set {error.key} VALUE",
+            f"{file}: {key} cannot be {json.dumps(first['input'], default=str)}.",
+            why=f"Allowed: {field.allowed}.",
+            next_step=f"Set it with: tsubasa config set {key} VALUE",
         ) from error
 
 
 def _field(key: str, file: Path) -> Field:
-    from tsubasa_cli.storage.settings_fields import UnknownKeyError, field_of
+    from tsubasa_cli.storage.settings_fields import field_of
 
-    try:
-        return field_of(key)
-    except UnknownKeyError as error:
-        raise _unknown_key(error.key, file) from error
+    field = field_of(key)
+    if field is None:
+        raise _unknown_key(key, file)
+    return field
 
 
 def _unknown_key(key: str, file: Path) -> ConfigError:
