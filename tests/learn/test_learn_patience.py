@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from test_learn_idle import ALWAYS, chat_process
+from test_learn_idle import ALWAYS, SOON_SECONDS, chat_process
 
 from tsubasa_cli.learn import patience
 from tsubasa_cli.learn.idle import CALM_SECONDS, Idleness, Obstacle
@@ -25,6 +25,10 @@ def no_time(seconds: float) -> None:
 @pytest.fixture
 def idleness(home: Paths) -> Idleness:
     return Idleness(home, ALWAYS)
+
+
+def test_five_seconds_hold_a_look_and_the_grace_after_it() -> None:
+    assert patience.WATCH_SECONDS + patience.GRACE_SECONDS <= 2.5
 
 
 class TestPatiently:
@@ -48,11 +52,9 @@ class TestPatiently:
         assert patiently(idleness, work, told.append, no_time) == "learned"
         assert steps.attempts == 2
         assert "Paused: a chat is open." in told
-        assert steps.seconds_to_yield < 5.0
+        assert steps.seconds_to_yield < SOON_SECONDS
 
-    def test_work_that_does_not_ask_is_interrupted_within_five_seconds(
-        self, idleness: Idleness
-    ) -> None:
+    def test_work_that_does_not_ask_is_interrupted_soon(self, idleness: Idleness) -> None:
         steps = Steps()
 
         def work(_watch: Watch) -> str:
@@ -64,7 +66,7 @@ class TestPatiently:
 
         assert patiently(idleness, work, pause=no_time) == "learned"
         assert steps.attempts == 2
-        assert steps.seconds_to_yield < 5.0
+        assert steps.seconds_to_yield < SOON_SECONDS
 
     def test_the_users_own_interrupt_ends_it(self, idleness: Idleness) -> None:
         def work(_watch: Watch) -> None:
@@ -115,7 +117,7 @@ class TestWatch:
 
     def test_it_tells_why(self, idleness: Idleness) -> None:
         with chat_process(), Watch(idleness) as watch:
-            end = time.monotonic() + 5.0
+            end = time.monotonic() + SOON_SECONDS
             while not watch.should_stop():
                 assert time.monotonic() < end
                 time.sleep(QUICK)

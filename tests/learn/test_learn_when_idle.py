@@ -12,7 +12,7 @@ from contextlib import ExitStack
 
 import pytest
 from night_helpers import TINY
-from test_learn_idle import ALWAYS, chat_process
+from test_learn_idle import ALWAYS, SOON_SECONDS, chat_process
 
 from tsubasa_cli.conversation.nights import night_notice
 from tsubasa_cli.errors import InputError
@@ -74,7 +74,7 @@ def test_without_a_chat_it_is_one_night(ground: Ground) -> None:
 
 
 @pytest.mark.parametrize("stage", [Stage.SYNTHESIZE, Stage.TRACE, Stage.TRAIN, Stage.GATE])
-def test_a_chat_stops_it_within_five_seconds_and_it_goes_on(ground: Ground, stage: Stage) -> None:
+def test_a_chat_stops_it_soon_and_it_goes_on(ground: Ground, stage: Stage) -> None:
     evening = Evening(ground, stage)
     hooks = Hooks(evening.on_progress, evening.on_message)
     outcome = learn_when_idle(
@@ -92,7 +92,7 @@ def test_a_chat_stops_it_within_five_seconds_and_it_goes_on(ground: Ground, stag
         "Waiting: a chat is open.",
         "The machine is idle.",
     ]
-    assert evening.seconds_to_yield < 5.0
+    assert evening.seconds_to_yield < SOON_SECONDS
     assert "Waiting: a chat is open." in evening.noted
     assert evening.kept_in_memory == []
     assert outcome.run.state in (RunState.PROMOTED, RunState.REFUSED)
