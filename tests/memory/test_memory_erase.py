@@ -18,13 +18,14 @@ from memory_helpers import add, change, note, say
 from tsubasa_cli.errors import InputError, NotFoundError, StorageError
 from tsubasa_cli.memory import refusals, tombstones
 from tsubasa_cli.memory.embedder import default_embedder
-from tsubasa_cli.memory.erase import UNFINISHED, Erasure, erase, finish_erasure, plan_erase
+from tsubasa_cli.memory.erase import Erasure, erase, finish_erasure, plan_erase
 from tsubasa_cli.memory.erasure import PlaceKind
 from tsubasa_cli.memory.exchange import export_jsonl, import_jsonl
 from tsubasa_cli.memory.index import MemoryIndex
 from tsubasa_cli.memory.log import MemoryLog
 from tsubasa_cli.memory.telltale import MARK, is_telling, redact, telltale
 from tsubasa_cli.memory.undo import content
+from tsubasa_cli.memory.unfinished import UNFINISHED
 from tsubasa_cli.memory.values import Actor, Change, Evidence, Observation, Op, Status
 from tsubasa_cli.storage.database import backup, connect
 from tsubasa_cli.storage.locks import WriterLock

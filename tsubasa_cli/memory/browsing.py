@@ -32,6 +32,16 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """The beginning of a list: ``seqs`` in order, the records of all of them, and how many
+    memories the whole list has."""
+
+    seqs: array[int]
+    entries: dict[int, Entry]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class Facets:
     """What there is to filter by, each with how many memories have it; sessions as id, title."""
 
@@ -74,6 +84,12 @@ class Browser:
             (*values, limit),
         )
         return array("q", (row[0] for row in rows))
+
+    def page(self, wanted: Filter, sort: Sort, limit: int) -> Page:
+        """The first ``limit`` memories that ``wanted`` lists."""
+        seqs = self.order(wanted, sort, limit)
+        total = self.count(wanted) if len(seqs) == limit else len(seqs)
+        return Page(seqs, self.entries(seqs), total)
 
     def count(self, wanted: Filter) -> int:
         """How many memories ``wanted`` lists."""

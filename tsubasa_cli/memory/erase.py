@@ -17,12 +17,11 @@ from pathlib import Path
 from tsubasa_cli.errors import StorageError
 from tsubasa_cli.memory import copies, taught, tombstones
 from tsubasa_cli.memory.erasure import Place, PlaceKind, Survey, survey
+from tsubasa_cli.memory.unfinished import UNFINISHED
 from tsubasa_cli.storage.connection import lock_of
 from tsubasa_cli.storage.database import transaction
 from tsubasa_cli.storage.locks import is_night_at_work, living_writers
 from tsubasa_cli.storage.paths import Paths
-
-UNFINISHED = "unfinished_erasure"
 
 ForgetIndex = Callable[[Collection[str], Collection[int]], object]
 """Makes the search index let go of these observations and turns, down to the last byte."""

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tsubasa_cli.errors import InputError, StorageError
-from tsubasa_cli.memory.log import MemoryLog
-from tsubasa_cli.memory.recalls import RecallStore
+from tsubasa_cli.memory.unfinished import is_erasure_unfinished
 from tsubasa_cli.memory.values import Observation, Status
 from tsubasa_cli.storage.database import connect
 from tsubasa_cli.storage.paths import Paths
@@ -29,7 +28,9 @@ if TYPE_CHECKING:
     from tsubasa_cli.memory.finding import Finder
     from tsubasa_cli.memory.gguf_embedder import GgufEmbedder
     from tsubasa_cli.memory.index import MemoryIndex
+    from tsubasa_cli.memory.log import MemoryLog
     from tsubasa_cli.memory.recall import Recalled, Recaller
+    from tsubasa_cli.memory.recalls import RecallStore
 
 OnMessage = Callable[[str], None]
 OnProgress = Callable[[int, int], None]
@@ -53,11 +54,15 @@ class Memory:
     @cached_property
     def log(self) -> MemoryLog:
         """The truth: what is known, and everything that was ever done to it."""
+        from tsubasa_cli.memory.log import MemoryLog
+
         return MemoryLog(self._connect())
 
     @cached_property
     def recalls(self) -> RecallStore:
         """What went into which answer."""
+        from tsubasa_cli.memory.recalls import RecallStore
+
         return RecallStore(self._connect())
 
     @cached_property
@@ -202,6 +207,8 @@ class Memory:
 
     def finish_erasure(self) -> None:
         """Do what an erasure that was cut short has left to do, if any was."""
+        if not is_erasure_unfinished(self._side):
+            return
         from tsubasa_cli.memory import erase
 
         erase.finish_erasure(self._side, self._paths, lambda *_: self.forget_index())

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from importlib import resources
+from functools import cache
 from pathlib import Path
 
 from tsubasa_cli.errors import StorageError
@@ -55,13 +55,13 @@ class OpenReport:
         return ""
 
 
-def known_migrations() -> list[Migration]:
+@cache
+def known_migrations() -> tuple[Migration, ...]:
     """The migrations this version of the program ships, in order."""
-    folder = resources.files("tsubasa_cli.storage") / "migrations"
-    files = sorted(f.name for f in folder.iterdir() if f.name.endswith(".sql"))
-    return [
-        Migration(int(name[:4]), name[5:-4], (folder / name).read_text("utf-8")) for name in files
-    ]
+    files = sorted((Path(__file__).parent / "migrations").glob("*.sql"))
+    return tuple(
+        Migration(int(file.name[:4]), file.stem[5:], file.read_text("utf-8")) for file in files
+    )
 
 
 def connect(paths: Paths) -> sqlite3.Connection:

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 Wish = TypeVar("Wish")
 
 DEBOUNCE_SECONDS = 0.015
-"""Keys that come faster than this are one wish: a paste, a key held down."""
+"""Behind the first, keys that come faster than this are one wish: a key held down."""
 
 
 class Latest(Generic[Wish]):
@@ -49,9 +49,11 @@ class Latest(Generic[Wish]):
 
     async def _work(self) -> None:
         try:
+            pause = 0.0
             while self._wish is not None:
-                await asyncio.sleep(DEBOUNCE_SECONDS)
+                await asyncio.sleep(pause)
                 (self._fulfilling, wish), self._wish = self._wish, None
                 await self._fulfil(wish)
+                pause = DEBOUNCE_SECONDS
         finally:
             self._is_busy = False

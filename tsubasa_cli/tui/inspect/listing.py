@@ -150,6 +150,12 @@ class MemoryLines(ScrollView, can_focus=True):
 
     def supply(self, entries: Mapping[int, Entry]) -> None:
         """Records that were asked for."""
+        self.take(entries)
+        self.refresh()
+        self._tell()
+
+    def take(self, entries: Mapping[int, Entry]) -> None:
+        """Records that will be asked for by what is shown next."""
         self.materialised += len(entries)
         self._asked -= entries.keys()
         self._stale -= entries.keys()
@@ -160,8 +166,6 @@ class MemoryLines(ScrollView, can_focus=True):
                 self.marked[seq] = entry
         while len(self._entries) > KEPT_ENTRIES:
             self._entries.popitem(last=False)
-        self.refresh()
-        self._tell()
 
     def doubt(self) -> None:
         """Something has changed: read again what is in sight, show the old until then."""

@@ -20,13 +20,11 @@ from tsubasa_cli.memory.values import Observation
 from tsubasa_cli.tui import wording
 from tsubasa_cli.tui.inspect.detail import Detail
 from tsubasa_cli.tui.inspect.latest import Latest
-from tsubasa_cli.tui.inspect.listing import Listing, MemoryLines
+from tsubasa_cli.tui.inspect.listing import AHEAD, Listing, MemoryLines
 from tsubasa_cli.tui.inspect.pane import Moment, Pane
 from tsubasa_cli.tui.inspect.space import Space
 
 IN_FORCE = Filter()
-FIRST_LINES = 100
-"""Read and shown at once, before the order of all others is known."""
 PLACEHOLDER = "/ searches as a chat would recall"
 EMPTY = (
     "Nothing is known yet.\n\nMemories come from what you say in your chats. n notes one by hand."
@@ -80,6 +78,7 @@ class MemoriesView(Pane):
         self._latest = Latest(self._fulfil, lambda work: self.run_worker(work, group="look"))
         self._titles: dict[str, str] = {}
         self.look = Look()
+        self._has_begun = asyncio.Event()
         self.shown: Look | None = None
         """What the list shows by now; None at first."""
 
@@ -96,9 +95,10 @@ class MemoriesView(Pane):
     def on_mount(self) -> None:
         self._show_chips()
 
-    def begin(self) -> None:
-        """Show the first list."""
+    async def begin(self) -> None:
+        """Show the first list; done when its first lines are on the screen."""
         self._latest.ask(self.look)
+        await self._has_begun.wait()
 
     # ------------------------------------------------------------------ what the screen asks
 
@@ -170,19 +170,33 @@ class MemoriesView(Pane):
                 await self._browse(look)
         except StorageError as error:
             self.app.notify(error.why or error.next_step, title=error.what, severity="warning")
+        finally:
+            self._has_begun.set()
 
     async def _browse(self, look: Look) -> None:
         """The first lines at once, then the order of all of them."""
         browser = self.space.memory.browser
         if look.is_new:
-            total = await asyncio.to_thread(browser.count, look.wanted)
-            seqs = await asyncio.to_thread(browser.order, look.wanted, look.sort, FIRST_LINES)
-            self._show(Listing(seqs, {}, total), look)
-            if total <= len(seqs):
+            page = await asyncio.to_thread(browser.page, look.wanted, look.sort, self._room())
+            self.lines.take(page.entries)
+            self._show(Listing(page.seqs, {}, page.total), look)
+            await self._painted()
+            self._has_begun.set()
+            if page.total <= len(page.seqs):
                 return
             look = replace(look, is_new=False)
         seqs = await asyncio.to_thread(browser.order, look.wanted, look.sort)
         self._show(Listing(seqs, {}, len(seqs)), look)
+
+    def _room(self) -> int:
+        """The lines that the terminal has room for, and those read ahead."""
+        return self.app.size.height // self.lines.line_height + AHEAD + 1
+
+    async def _painted(self) -> None:
+        """Until what was shown last is on the screen."""
+        painted = asyncio.Event()
+        self.call_after_refresh(painted.set)
+        await painted.wait()
 
     def _search(self, look: Look) -> Listing:
         hits = self.space.memory.finder.find(look.text, look.wanted, self.moment())

@@ -8,24 +8,23 @@ from typing import TYPE_CHECKING
 
 from tsubasa_cli.memory.memory import Memory
 from tsubasa_cli.storage.paths import Paths
-from tsubasa_cli.storage.sessions import SessionStore
 from tsubasa_cli.storage.settings import Settings
 from tsubasa_cli.storage.values import Instant
 
 if TYPE_CHECKING:
     from tsubasa_cli.conversation.workspace import Workspace
     from tsubasa_cli.memory.dossier import Dossier
+    from tsubasa_cli.storage.sessions import SessionStore
 
 
 @dataclass(frozen=True, slots=True)
 class Space:
     """The memory and what belongs to it. ``writer`` is the writer lock of the chat that lent it,
-    empty without a chat; ``connection`` is for reading, shared with ``store``."""
+    empty without a chat; ``connection`` is for reading."""
 
     paths: Paths
     settings: Settings
     memory: Memory
-    store: SessionStore
     connection: sqlite3.Connection
     writer: str = ""
 
@@ -33,6 +32,13 @@ class Space:
     def owner(self) -> str:
         """The user's name, as memories call them; empty: "the user"."""
         return self.settings.memory.owner
+
+    @property
+    def store(self) -> SessionStore:
+        """The chats, to look things up in."""
+        from tsubasa_cli.storage.sessions import SessionStore
+
+        return SessionStore(self.connection)
 
     def dossier(self, memory_id: str) -> Dossier:
         """All about one memory; ``NotFoundError``."""
@@ -56,7 +62,7 @@ def open_space(paths: Paths | None = None) -> Space:
     connection = connect(places)
     memory = Memory(places, None, settings.memory.embedder)
     memory.finish_erasure()
-    return Space(places, settings, memory, SessionStore(connection), connection)
+    return Space(places, settings, memory, connection)
 
 
 def lent(workspace: Workspace) -> Space:
@@ -67,7 +73,6 @@ def lent(workspace: Workspace) -> Space:
         workspace.paths,
         workspace.settings,
         workspace.memory,
-        workspace.store,
         connect(workspace.paths),
         workspace.writer_name,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -19,12 +19,14 @@ from tsubasa_cli.memory.filters import Filter
 from tsubasa_cli.memory.values import Observation, Status
 from tsubasa_cli.storage.values import Instant
 from tsubasa_cli.tui import wording
-from tsubasa_cli.tui.inspect.detail import Detail
 from tsubasa_cli.tui.inspect.listing import MemoryLines
 from tsubasa_cli.tui.inspect.memories_view import MemoriesView
 from tsubasa_cli.tui.inspect.pane import Moment, Pane
 from tsubasa_cli.tui.inspect.space import Space
 from tsubasa_cli.tui.telling import TellsErrors, tell
+
+if TYPE_CHECKING:
+    from tsubasa_cli.tui.inspect.detail import Detail
 
 POLL_SECONDS = 1.0
 WIDE_FROM = 100
@@ -89,9 +91,10 @@ class InspectView(TellsErrors, Screen[Any]):
 
     @work
     async def _begin(self) -> None:
-        """From before the first list is read, nothing that is written escapes notice."""
+        """From before the first list is read, nothing that is written escapes notice. All that
+        the first lines do not need waits until they are on the screen."""
         self._pulse = await asyncio.to_thread(self.space.memory.browser.pulse)
-        self.memories.begin()
+        await self.memories.begin()
         self.set_interval(POLL_SECONDS, self._poll)
         await self._count_waiting()
         self._prepare()
