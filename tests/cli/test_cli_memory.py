@@ -14,7 +14,7 @@ import pexpect
 import pytest
 from typer.testing import CliRunner
 
-from tsubasa_cli.cli.main import app
+from tsubasa_cli.cli.commands import app
 from tsubasa_cli.errors import TsubasaError
 from tsubasa_cli.memory.log import MemoryLog, new_id
 from tsubasa_cli.memory.values import Actor, Change, Evidence, Observation, Op, Status

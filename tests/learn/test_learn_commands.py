@@ -10,7 +10,7 @@ import pytest
 from night_helpers import connection_log, remember, taught, tiny_night
 from typer.testing import CliRunner
 
-from tsubasa_cli.cli.main import app
+from tsubasa_cli.cli.commands import app
 from tsubasa_cli.errors import InputError, TsubasaError
 from tsubasa_cli.learn.device import Device
 from tsubasa_cli.learn.ground import Ground, Hooks, Wishes

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
-from tsubasa_cli.errors import InputError
+from tsubasa_cli.cli.inspecting import open_inspector
 
 
 def inspect(
@@ -30,12 +29,4 @@ def inspect(
 
     In a chat it opens with F2 or /inspect. Keys can be changed under [keys] in the settings.
     """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise InputError(
-            "The inspector needs a terminal.",
-            next_step="In a pipe: tsubasa memory list, search or show, with --json.",
-        )
-    from tsubasa_cli.tui.inspect.app import run_inspector
-    from tsubasa_cli.tui.inspect.space import open_space
-
-    run_inspector(open_space(), " ".join(search or ()))
+    open_inspector(" ".join(search or ()))

@@ -1,4 +1,4 @@
-"""The style sheets that every screen of the program wears."""
+"""The style sheets of the program. A screen that is opened on top of others brings its own."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ from pathlib import Path, PurePath
 
 _HERE = Path(__file__).parent
 
-COMMON: list[str | PurePath] = [_HERE / "app.tcss", _HERE / "screens" / "dialogs.tcss"]
-CHAT: list[str | PurePath] = [
-    _HERE / "app.tcss",
-    _HERE / "screens" / "chat_screen.tcss",
-    _HERE / "screens" / "dialogs.tcss",
-]
+EVERYWHERE: PurePath = _HERE / "app.tcss"
+DIALOGS: PurePath = _HERE / "screens" / "dialogs.tcss"
+CHAT: list[str | PurePath] = [EVERYWHERE, _HERE / "screens" / "chat_screen.tcss", DIALOGS]

@@ -16,7 +16,7 @@ from tsubasa_cli.tui.inspect.pane import Moment
 from tsubasa_cli.tui.inspect.screen import Inspector
 from tsubasa_cli.tui.inspect.space import Space
 from tsubasa_cli.tui.inspect.view import InspectView
-from tsubasa_cli.tui.stylesheets import COMMON
+from tsubasa_cli.tui.stylesheets import EVERYWHERE
 from tsubasa_cli.tui.telling import TellsErrors, tell
 from tsubasa_cli.tui.themes import DEFAULT_THEME, OWN_THEMES
 
@@ -43,7 +43,7 @@ class InspectApp(TellsErrors, App[None]):
 
     TITLE = "Tsubasa"
     ENABLE_COMMAND_PALETTE = False
-    CSS_PATH: ClassVar[list[str | PurePath]] = [*COMMON, InspectView.CSS_PATH]
+    CSS_PATH: ClassVar[list[str | PurePath]] = [EVERYWHERE, InspectView.CSS_PATH]
     HORIZONTAL_BREAKPOINTS = []
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "quit", "Leave", id="quit", priority=True),
@@ -57,14 +57,22 @@ class InspectApp(TellsErrors, App[None]):
         for theme in OWN_THEMES:
             self.register_theme(theme)
         self.set_keymap(space.settings.keys)
+        chosen = space.settings.look.theme
+        self._begin_in(chosen if chosen in self.available_themes else DEFAULT_THEME)
         self.inspector = Inspector(space, moment)
+
+    def _begin_in(self, theme: str) -> None:
+        """Wear a theme from the start. To change it later would mean to work out every style once
+        for Textual's own theme before."""
+        self.set_reactive(App.theme, theme)
+        self.stylesheet.set_variables(self.get_css_variables())
+        self.set_class(self.current_theme.dark, "-dark-mode", update=False)
+        self.set_class(not self.current_theme.dark, "-light-mode", update=False)
 
     def get_default_screen(self) -> Screen[Any]:
         return self.inspector
 
     def on_mount(self) -> None:
-        theme = self.space.settings.look.theme
-        self.theme = theme if theme in self.available_themes else DEFAULT_THEME
         if self._search:
             self.inspector.memories.ask_for(self._search)
 

@@ -8,13 +8,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tsubasa_cli.memory.dossier import Quote
 from tsubasa_cli.storage.sessions import SessionStore
 from tsubasa_cli.storage.values import Role, Turn
 from tsubasa_cli.tui import wording
+from tsubasa_cli.tui.inspect.dialog import InspectDialog
 
 AROUND = 20
 """Turns shown before and after the one quoted."""
@@ -22,7 +22,7 @@ LONGEST_TURN = 4_000
 """Characters shown of any other turn."""
 
 
-class ConversationView(ModalScreen[bool]):
+class ConversationView(InspectDialog[bool]):
     """Returns True when the user wants to go there, which only a chat can offer."""
 
     VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-tall")]

@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Select, Static, TextArea
 
 from tsubasa_cli.errors import InputError
@@ -20,10 +19,11 @@ from tsubasa_cli.memory.values import Kind, Observation
 from tsubasa_cli.memory.word_diff import word_diff
 from tsubasa_cli.storage.values import Instant
 from tsubasa_cli.tui import wording
+from tsubasa_cli.tui.inspect.dialog import InspectDialog
 from tsubasa_cli.tui.inspect.line_words import diffed
 
 
-class MemoryForm(ModalScreen[Revision | None]):
+class MemoryForm(InspectDialog[Revision | None]):
     """The words, the kind and the days of a memory. Ctrl+S or Enter on a field saves."""
 
     AUTO_FOCUS = "#words"
@@ -119,7 +119,7 @@ class MemoryForm(ModalScreen[Revision | None]):
         self.dismiss(None)
 
 
-class AskLine(ModalScreen[str | None]):
+class AskLine(InspectDialog[str | None]):
     """Asks for one line, and says what is wrong with it until ``check`` is content."""
 
     BINDINGS = [Binding("escape", "leave", "Close", id="dialog_leave")]
@@ -162,7 +162,7 @@ class AskLine(ModalScreen[str | None]):
         self.dismiss(None)
 
 
-class AskLines(ModalScreen[list[str] | None]):
+class AskLines(InspectDialog[list[str] | None]):
     """Asks for sentences, one on each line; ``least`` of them, at most ``most``."""
 
     BINDINGS = [
@@ -233,7 +233,7 @@ class Clash:
     wanted: str = ""
 
 
-class Conflict(ModalScreen[str]):
+class Conflict(InspectDialog[str]):
     """Somebody else was faster: shows both, and asks whose shall stand.
 
     Returns "mine", "theirs", "edit", or "" when it is dismissed.

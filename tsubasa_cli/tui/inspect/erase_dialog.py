@@ -11,13 +11,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from tsubasa_cli.errors import TsubasaError
 from tsubasa_cli.memory.erase import ErasePlan
 from tsubasa_cli.memory.erasure import Place, PlaceKind
 from tsubasa_cli.tui import wording
+from tsubasa_cli.tui.inspect.dialog import InspectDialog
 from tsubasa_cli.tui.telling import TellsErrors, tell
 
 ASSENT = "erase"
@@ -26,7 +26,7 @@ MOST_SHOWN = 300
 LONGEST_WORDS = 200
 
 
-class EraseDialog(TellsErrors, ModalScreen[ErasePlan | None]):
+class EraseDialog(TellsErrors, InspectDialog[ErasePlan | None]):
     """Returns the plan once the user has typed their assent; None when they have not."""
 
     VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-tall")]

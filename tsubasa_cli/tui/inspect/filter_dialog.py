@@ -13,7 +13,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -24,6 +23,7 @@ from tsubasa_cli.memory.filters import Filter, Mark
 from tsubasa_cli.memory.values import Kind
 from tsubasa_cli.storage.values import Instant
 from tsubasa_cli.tui import wording
+from tsubasa_cli.tui.inspect.dialog import InspectDialog
 from tsubasa_cli.tui.inspect.dialogs import AskLine
 from tsubasa_cli.tui.inspect.line_words import ORIGINS, STATES, short_day
 from tsubasa_cli.tui.telling import TellsErrors
@@ -36,7 +36,7 @@ Tick = tuple[str, Any]
 """A field of ``Filter``, and the value that a line stands for."""
 
 
-class FilterDialog(TellsErrors, ModalScreen[Filter | None]):
+class FilterDialog(TellsErrors, InspectDialog[Filter | None]):
     """Returns the filter as it was ticked; None when it is left as it was."""
 
     VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-tall")]

@@ -8,15 +8,15 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tsubasa_cli.tui import keys
+from tsubasa_cli.tui.inspect.dialog import InspectDialog
 
 KEY_COLUMN = 20
 
 
-class KeysPage(ModalScreen[None]):
+class KeysPage(InspectDialog[None]):
     """Scrolls; Esc or ? closes it."""
 
     BINDINGS = [Binding("escape,question_mark,f1,q", "leave", "Close", id="help_leave")]

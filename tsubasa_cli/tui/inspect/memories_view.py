@@ -96,7 +96,7 @@ class MemoriesView(Pane):
         self._show_chips()
 
     async def begin(self) -> None:
-        """Show the first list; done when its first lines are on the screen."""
+        """Show the first lines of the list."""
         self._latest.ask(self.look)
         await self._has_begun.wait()
 
@@ -180,8 +180,8 @@ class MemoriesView(Pane):
             page = await asyncio.to_thread(browser.page, look.wanted, look.sort, self._room())
             self.lines.take(page.entries)
             self._show(Listing(page.seqs, {}, page.total), look)
-            await self._painted()
             self._has_begun.set()
+            await self.painted()
             if page.total <= len(page.seqs):
                 return
             look = replace(look, is_new=False)
@@ -192,7 +192,7 @@ class MemoriesView(Pane):
         """The lines that the terminal has room for, and those read ahead."""
         return self.app.size.height // self.lines.line_height + AHEAD + 1
 
-    async def _painted(self) -> None:
+    async def painted(self) -> None:
         """Until what was shown last is on the screen."""
         painted = asyncio.Event()
         self.call_after_refresh(painted.set)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tsubasa_cli.memory.dossier import Dossier
 from tsubasa_cli.tui.inspect.detail import Detail
+from tsubasa_cli.tui.inspect.dialog import InspectDialog
 
 
-class Reading(ModalScreen[None]):
+class Reading(InspectDialog[None]):
     """Shows a dossier until it is closed."""
 
     VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-tall")]

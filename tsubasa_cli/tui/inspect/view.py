@@ -18,7 +18,7 @@ from tsubasa_cli.memory.browsing import Pulse
 from tsubasa_cli.memory.filters import Filter
 from tsubasa_cli.memory.values import Observation, Status
 from tsubasa_cli.storage.values import Instant
-from tsubasa_cli.tui import wording
+from tsubasa_cli.tui import starting, wording
 from tsubasa_cli.tui.inspect.listing import MemoryLines
 from tsubasa_cli.tui.inspect.memories_view import MemoriesView
 from tsubasa_cli.tui.inspect.pane import Moment, Pane
@@ -84,17 +84,20 @@ class InspectView(TellsErrors, Screen[Any]):
         yield Static("", id="inspect-note", markup=False)
         yield Static("", id="inspect-hints", markup=False)
 
-    def on_mount(self) -> None:
+    async def on_mount(self) -> None:
+        """From before the first list is read, nothing that is written escapes notice. Nothing is
+        drawn before this is done, so the first picture has the first lines."""
         self.note("")
         self._show_title()
-        self._begin()
-
-    @work
-    async def _begin(self) -> None:
-        """From before the first list is read, nothing that is written escapes notice. All that
-        the first lines do not need waits until they are on the screen."""
         self._pulse = await asyncio.to_thread(self.space.memory.browser.pulse)
         await self.memories.begin()
+        self._go_on()
+
+    @work
+    async def _go_on(self) -> None:
+        """What the first lines do not need waits until they are drawn."""
+        await self.memories.painted()
+        starting.done()
         self.set_interval(POLL_SECONDS, self._poll)
         await self._count_waiting()
         self._prepare()

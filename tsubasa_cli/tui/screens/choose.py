@@ -9,9 +9,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
+
+from tsubasa_cli.tui.screens.dialog import Dialog
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Choice:
     note: str = ""
 
 
-class Choose(ModalScreen[str | None]):
+class Choose(Dialog[str | None]):
     """Returns the value of the chosen line, None when it is dismissed. ``on_highlight`` style
     previews are done by whoever handles ``Choose.Highlighted``."""
 

@@ -7,11 +7,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
+from tsubasa_cli.tui.screens.dialog import Dialog
 
-class Confirm(ModalScreen[str]):
+
+class Confirm(Dialog[str]):
     """Asks ``question``; returns the name of the chosen answer, or "" when it is dismissed.
 
     ``answers`` maps names to labels; the first has the focus.

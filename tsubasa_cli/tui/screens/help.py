@@ -8,17 +8,17 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tsubasa_cli.conversation.workspace import Workspace
 from tsubasa_cli.tui import keys
 from tsubasa_cli.tui.commands import COMMANDS
+from tsubasa_cli.tui.screens.dialog import Dialog
 
 KEY_COLUMN = 36
 
 
-class Help(ModalScreen[None]):
+class Help(Dialog[None]):
     """Scrolls; Esc or F1 closes it."""
 
     BINDINGS = [Binding("escape,f1,q", "leave", "Close", id="help_leave")]

@@ -13,7 +13,6 @@ from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -26,6 +25,7 @@ from tsubasa_cli.memory.values import Observation, Op, Status
 from tsubasa_cli.storage.values import Instant
 from tsubasa_cli.tui import memory_words, wording
 from tsubasa_cli.tui.clock import Clock
+from tsubasa_cli.tui.screens.dialog import Dialog
 from tsubasa_cli.tui.telling import TellsErrors
 
 LATELY = 400
@@ -91,7 +91,7 @@ class MemoryList(OptionList):
             self.post_message(self.Wished(self.highlighted_option.id, wish))
 
 
-class Memories(TellsErrors, ModalScreen[Source | None]):
+class Memories(TellsErrors, Dialog[Source | None]):
     """Returns the source of a memory that the user wants to see in its chat, else None."""
 
     VERTICAL_BREAKPOINTS = [(0, "-low"), (20, "-tall")]

@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -21,10 +20,11 @@ from tsubasa_cli.models.machine import Machine, this_machine
 from tsubasa_cli.models.shelf import Model, Source
 from tsubasa_cli.tui import wording
 from tsubasa_cli.tui.download import Download, DownloadStopped
+from tsubasa_cli.tui.screens.dialog import Dialog
 from tsubasa_cli.tui.widgets.download_bar import DownloadBar
 
 
-class ModelPicker(ModalScreen[str | None]):
+class ModelPicker(Dialog[str | None]):
     """Returns the name of an installed model; fetches one first if it is only in the catalogue."""
 
     BINDINGS = [Binding("escape", "leave", "Close", id="dialog_leave")]

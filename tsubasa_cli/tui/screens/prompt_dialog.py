@@ -7,11 +7,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static, TextArea
 
+from tsubasa_cli.tui.screens.dialog import Dialog
 
-class LineDialog(ModalScreen[str | None]):
+
+class LineDialog(Dialog[str | None]):
     """Asks for one line; returns None when it is dismissed."""
 
     BINDINGS = [Binding("escape", "leave", "Close", id="dialog_leave")]
@@ -36,7 +37,7 @@ class LineDialog(ModalScreen[str | None]):
         self.dismiss(None)
 
 
-class TextDialog(ModalScreen[str | None]):
+class TextDialog(Dialog[str | None]):
     """Asks for a text of several lines; returns None when it is dismissed."""
 
     BINDINGS = [

@@ -9,17 +9,17 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from tsubasa_cli.conversation.why import Reason, Source
 from tsubasa_cli.tui import memory_words, wording
+from tsubasa_cli.tui.screens.dialog import Dialog
 
 NOTHING = "No memories were used for this reply."
 
 
-class Why(ModalScreen[Source | None]):
+class Why(Dialog[Source | None]):
     """Returns the source that the user wants to see in its chat, None when it is dismissed."""
 
     VERTICAL_BREAKPOINTS = [(0, "-low"), (16, "-tall")]
