@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from textual import events
 from textual.widgets import OptionList
 from tui.inspect_driver import inspecting
 from tui.inspect_life import fill_life
@@ -17,6 +18,7 @@ from tsubasa_cli.storage.paths import Paths
 from tsubasa_cli.storage.values import Instant
 from tsubasa_cli.tui.inspect.ask_view import AskView
 from tsubasa_cli.tui.inspect.conversation_view import ConversationView
+from tsubasa_cli.tui.inspect.dialogs import MemoryForm
 from tsubasa_cli.tui.inspect.filter_dialog import FilterDialog
 from tsubasa_cli.tui.inspect.keys_page import KeysPage
 from tsubasa_cli.tui.inspect.reading import Reading
@@ -63,6 +65,17 @@ class TestList:
             inspector.app.clear_notifications()
             await inspector.settle()
             assert "nothing to count" in inspector.text()
+
+    async def test_a_key_after_enter_is_for_the_list_already(self, space: Space) -> None:
+        life = fill_life(space)
+        async with inspecting(space) as inspector:
+            await inspector.find("tea")
+            await inspector.on(life["tea"])
+            await inspector.press("slash")
+            for key in ("enter", "e"):
+                inspector.app.post_message(events.Key(key, key if len(key) == 1 else "\r"))
+            await inspector.until_open(MemoryForm)
+            assert inspector.memories.search.value == "tea"
 
     async def test_search_is_recall_as_one_types(self, space: Space) -> None:
         life = fill_life(space)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
+from threading import Event
+
+import pytest
 from textual.widgets import Input
 from tui.conftest import Driver, driving, learned, screen_text
 from tui.test_tui_memory import notes, said
 
 from tsubasa_cli.conversation.workspace import Workspace
+from tsubasa_cli.memory import dossier
 from tsubasa_cli.memory.values import Evidence, Status
+from tsubasa_cli.storage.connection import Connection
 from tsubasa_cli.tui.inspect.conversation_view import ConversationView
 from tsubasa_cli.tui.inspect.erase_dialog import EraseDialog
 from tsubasa_cli.tui.inspect.screen import Inspector
@@ -35,6 +41,41 @@ async def test_by_key_and_by_command_and_closed_again(space: Workspace) -> None:
         await chat.press("q")
         await chat.until(lambda: chat.app.screen is chat.screen)
         assert chat.screen.focused is chat.composer.field
+
+
+async def test_closed_while_a_page_is_being_read(
+    space: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What still reads when the inspector is closed must not end the chat."""
+    learned(space, "The user keeps bees.")
+    is_reading, may_read, has_read = Event(), Event(), Event()
+
+    def slowly(connection: Connection, memory_id: str) -> dossier.Dossier:
+        is_reading.set()
+        try:
+            may_read.wait(30)
+            return quickly(connection, memory_id)
+        finally:
+            has_read.set()
+
+    def closed_meanwhile(connection: Connection) -> None:
+        sqlite3.Connection.close(connection)
+        if is_reading.is_set():
+            may_read.set()
+            has_read.wait(30)
+
+    quickly = dossier.dossier
+    monkeypatch.setattr(dossier, "dossier", slowly)
+    monkeypatch.setattr(Connection, "close", closed_meanwhile)
+    async with driving(space) as chat:
+        await inspector_of(chat)
+        await chat.until(is_reading.is_set)
+        await chat.press("q")
+        await chat.until(lambda: chat.app.screen is chat.screen)
+        await chat.until(has_read.is_set)
+        await chat.press("h", "i")
+        await chat.until(lambda: chat.composer.text == "hi")
+        assert not list(chat.app._notifications)
 
 
 async def test_a_quote_leads_to_its_chat(space: Workspace) -> None:

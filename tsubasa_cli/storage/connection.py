@@ -58,10 +58,14 @@ class Connection(sqlite3.Connection):
         self.lock = threading.RLock()
 
     def execute(self, sql: str, parameters: Any = (), /) -> Cursor:
-        return self.cursor(Cursor).execute(sql, parameters)
+        return self._cursor().execute(sql, parameters)
 
     def executemany(self, sql: str, parameters: Any, /) -> Cursor:
-        return self.cursor(Cursor).executemany(sql, parameters)
+        return self._cursor().executemany(sql, parameters)
+
+    def _cursor(self) -> Cursor:
+        with _in_words():
+            return self.cursor(Cursor)
 
 
 def lock_of(connection: sqlite3.Connection) -> threading.RLock:

@@ -11,7 +11,6 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.message import Message
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -45,11 +44,8 @@ class QuestionField(Input):
 
     BINDINGS = [Binding("escape,down", "leave", "To the answer", show=False)]
 
-    class Left(Message):
-        """The user wants to go to the answer."""
-
     def action_leave(self) -> None:
-        self.post_message(self.Left())
+        self.query_ancestor(AskView).focus_answer()
 
 
 class AskView(Pane):
@@ -79,7 +75,7 @@ class AskView(Pane):
 
     def focus_list(self) -> None:
         target = "#candidates" if self._shown else "#question"
-        self.query_one(target).focus()
+        self.screen.set_focus(self.query_one(target))
 
     def reload(self) -> None:
         if self._found is not None:
@@ -106,12 +102,12 @@ class AskView(Pane):
         if event.value.strip():
             self._ask(event.value.strip())
 
-    @on(QuestionField.Left)
-    def _left(self) -> None:
-        self.query_one(OptionList).focus()
+    def focus_answer(self) -> None:
+        """Take the focus to the candidates, at once: the next key is for them already."""
+        self.screen.set_focus(self.query_one(OptionList))
 
     def action_ask(self) -> None:
-        self.query_one(QuestionField).focus()
+        self.screen.set_focus(self.query_one(QuestionField))
 
     def _ask(self, question: str) -> None:
         self._is_asking = True

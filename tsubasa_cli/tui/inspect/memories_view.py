@@ -46,21 +46,18 @@ class SearchField(Input):
     """The search; Down and Enter lead to the list, Esc clears it and then leads there too."""
 
     BINDINGS = [
-        Binding("down,enter", "leave", "To the list", show=False),
+        Binding("down,enter", "leave", "To the list", show=False, priority=True),
         Binding("escape", "clear_or_leave", "Clear the search", show=False),
     ]
 
-    class Left(Message):
-        """The user wants to go to the list."""
-
     def action_leave(self) -> None:
-        self.post_message(self.Left())
+        self.query_ancestor(MemoriesView).focus_list()
 
     def action_clear_or_leave(self) -> None:
         if self.value:
             self.value = ""
         else:
-            self.post_message(self.Left())
+            self.action_leave()
 
 
 class MemoriesView(Pane):
@@ -120,7 +117,7 @@ class MemoriesView(Pane):
         return not self._latest.is_busy
 
     def focus_list(self) -> None:
-        self.lines.focus()
+        self.screen.set_focus(self.lines)
 
     def reload(self) -> None:
         """Something has changed: look again for the same, and stay where one is."""
@@ -150,11 +147,6 @@ class MemoriesView(Pane):
     def _typed(self, event: Input.Changed) -> None:
         event.stop()
         self._change(replace(self.look, text=event.value.strip()))
-
-    @on(SearchField.Left)
-    def _left(self, event: SearchField.Left) -> None:
-        event.stop()
-        self.focus_list()
 
     def _change(self, look: Look) -> None:
         if look != self.look:

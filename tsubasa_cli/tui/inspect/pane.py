@@ -23,7 +23,7 @@ class Pane(TellsErrors, Vertical):
         self.moment = moment
 
     def focus_list(self) -> None:
-        """Take the focus to what the view is about."""
+        """Take the focus to what the view is about, at once: the next key is for it already."""
 
     def reload(self) -> None:
         """Something has changed: show it as it is now."""

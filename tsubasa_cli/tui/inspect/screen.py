@@ -64,11 +64,14 @@ class Inspector(Changing):
         super().__init__(space, *([moment] if moment else []))
         self._chat = chat
 
-    def action_leave(self) -> None:
-        if self._chat is None:
-            self.app.exit()
-        else:
-            self.dismiss(None)
+    @work(group="leave", exclusive=True)
+    async def action_leave(self) -> None:
+        """What is being changed is changed to the end first."""
+        async with self._changing:
+            if self._chat is None:
+                self.app.exit()
+            else:
+                self.dismiss(None)
 
     # ------------------------------------------------------------------ erasing
 

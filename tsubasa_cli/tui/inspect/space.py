@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tsubasa_cli.memory.memory import Memory
+from tsubasa_cli.storage.connection import lock_of
 from tsubasa_cli.storage.paths import Paths
 from tsubasa_cli.storage.settings import Settings
 from tsubasa_cli.storage.values import Instant
@@ -45,6 +46,11 @@ class Space:
         from tsubasa_cli.memory.dossier import dossier
 
         return dossier(self.connection, memory_id)
+
+    def give_back(self) -> None:
+        """Close what is the inspector's own of a space that a chat lent."""
+        with lock_of(self.connection):
+            self.connection.close()
 
     def close(self) -> None:
         """Let go of what was opened; only for whoever opened it."""

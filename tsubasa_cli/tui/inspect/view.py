@@ -102,6 +102,12 @@ class InspectView(TellsErrors, Screen[Any]):
         await self._count_waiting()
         self._prepare()
 
+    def stop_reading(self) -> None:
+        """Cancel whatever still reads, so that what was lent can be given back."""
+        for worker in list(self.app.workers):
+            if worker.node is self or self in worker.node.ancestors:
+                worker.cancel()
+
     # ------------------------------------------------------------------ parts
 
     @property

@@ -72,11 +72,12 @@ class ChatMemory(ChatView):
 
         space = lent(self.workspace)
         app = cast("ChatApp", self.app)
+        inspector = Inspector(space, chat=Lender(app.prepare_erasing, app.let_go_of))
         try:
-            inspector = Inspector(space, chat=Lender(app.prepare_erasing, app.let_go_of))
             source = await self.app.push_screen_wait(inspector)
         finally:
-            space.connection.close()
+            inspector.stop_reading()
+            space.give_back()
         await self._go_to(source)
 
     async def _go_to(self, source: Source | None) -> None:
