@@ -310,7 +310,7 @@ class TestBehindItsBack:
         shelf.use("mine")
         assert opened
         for connection in opened:
-            with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            with pytest.raises(StorageError, match="closed"):
                 connection.execute("SELECT 1")
 
 
