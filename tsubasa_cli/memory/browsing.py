@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from tsubasa_cli.memory import log_rows
@@ -16,6 +16,7 @@ from tsubasa_cli.memory.filters import Filter, Sort, condition, order_by
 from tsubasa_cli.memory.values import Kind, Observation, Origin, Status
 from tsubasa_cli.storage.connection import lock_of
 
+ROWS_AT_ONCE = 4_000
 MOST_FACETS = 20
 """Tags and chats offered to choose from, the most frequent."""
 
@@ -78,12 +79,27 @@ class Browser:
 
     def order(self, wanted: Filter, sort: Sort = Sort.NEWEST, limit: int = -1) -> array[int]:
         """The ``seq`` of every memory that ``wanted`` lists, in order; ``limit`` < 0: all."""
+        return self.order_while(lambda: True, wanted, sort, limit)
+
+    def order_while(
+        self, is_awaited: Callable[[], bool], wanted: Filter, sort: Sort, limit: int = -1
+    ) -> array[int]:
+        """The same for somebody who may lose interest: what there is by then. Others may ask in
+        between, for the connection is taken for a few thousand rows at a time."""
         where, values = condition(wanted)
-        rows = self._all(
-            f"SELECT seq FROM observations WHERE {where} ORDER BY {order_by(sort)} LIMIT ?",
-            (*values, limit),
-        )
-        return array("q", (row[0] for row in rows))
+        seqs = array("q")
+        with self._lock:
+            cursor = self._connection.execute(
+                f"SELECT seq FROM observations WHERE {where} ORDER BY {order_by(sort)} LIMIT ?",
+                (*values, limit),
+            )
+        while is_awaited():
+            with self._lock:
+                rows = cursor.fetchmany(ROWS_AT_ONCE)
+            if not rows:
+                break
+            seqs.extend(row[0] for row in rows)
+        return seqs
 
     def page(self, wanted: Filter, sort: Sort, limit: int) -> Page:
         """The first ``limit`` memories that ``wanted`` lists."""

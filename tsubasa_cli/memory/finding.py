@@ -28,6 +28,8 @@ MOST_FOUND = 300
 MOST_SIFTED = 2_000
 """The same, looked through when there is a filter on top."""
 MOST_WORDS = 12
+FIRST_QUESTION = "what did I do in March 2020"
+"""Asked before the user asks anything; it has all that a question may have."""
 
 _TIERS = {Status.ACTIVE: Tier.ACTIVE, Status.SUPERSEDED: Tier.HISTORIC}
 
@@ -56,12 +58,15 @@ class Finder:
         return self._is_ready
 
     def prepare(self) -> None:
-        """Open the index and let it hear what happened; seconds at first, nothing later.
+        """Open the index and let it hear what happened; seconds at first, nothing later. All that
+        recall loads for its first question is loaded here.
 
         Raises ``StorageError``, and ``InputError`` for an embedding model that cannot be used.
         """
         self._memory.catch_up()
-        self._is_ready = True
+        if not self._is_ready:
+            self._memory.recaller.recall(FIRST_QUESTION, now=Instant.now(), k=1, with_turns=False)
+            self._is_ready = True
 
     def find(self, text: str, wanted: Filter, now: Instant) -> list[Hit]:
         """What ``wanted`` lists of what ``text`` finds, best first; never more than a few hundred.

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 BATCH = 1_000
 IMAGINED_ENTRIES = 50
 """Added to the count of memories, so that a word means something in a store of three."""
+MANY_ENTRIES = 10_000
+"""A word that fewer entries hold is never too common to be searched for."""
 WRITE_PATIENCE_S = 120.0
 """How long to wait for another process that writes the index."""
 READ_PATIENCE_S = 5.0
@@ -166,6 +168,12 @@ class MemoryIndex:
     def knows(self, term: Iterable[str]) -> bool:
         """Whether any active observation holds one of these index words."""
         return any(map(self._frequency, term))
+
+    def is_everywhere(self, term: Iterable[str]) -> bool:
+        """Whether a large memory holds one of these index words in most of its active
+        observations, so that it tells none of them from the others."""
+        most = max(map(self._frequency, term), default=0)
+        return most > MANY_ENTRIES and most > self._frequency("") / 2
 
     # ------------------------------------------------------------------ applying
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -52,6 +52,8 @@ PERSONAL_GATE = 0.4
 the user speaks of themselves or of a name that the memory knows."""
 GENERAL_GATE = 0.6
 """The same, for any other question."""
+NO_WEIGHT = 1e-6
+"""What FTS5 scores a word that most entries hold."""
 FLOOR = 0.1
 """Strength that every further candidate needs."""
 MS_PER_DAY = 86_400_000
@@ -173,10 +175,8 @@ class Recaller:
 
     def _search(self, asked: Question, with_turns: bool) -> Found:
         """All channels side by side: the libraries below let go of Python while they work."""
-        weights = self._weights
-        match = match_expression(asked, emphasis=weights.emphasis, with_days=bool(weights.days))
-        notes = self._beside.submit(self._by_words, asked, match)
-        turns = self._beside.submit(self._among_turns, match) if with_turns else None
+        notes = self._beside.submit(self._by_words, asked)
+        turns = self._beside.submit(self._among_turns, asked) if with_turns else None
         dense = self._by_meaning(asked)
         return Found(dense, notes.result(), turns.result() if turns else [])
 
@@ -193,17 +193,31 @@ class Recaller:
         first: Vectors = vectors[0]
         return first
 
-    def _by_words(self, asked: Question, match: str) -> Ranking:
+    def _by_words(self, asked: Question) -> Ranking:
+        """BM25 gives no weight to a word that most entries hold, yet would look at each of them:
+        such words are left out, and where there are no others the newest entries do."""
         weights = self._weights
         columns = (weights.stated, weights.said, weights.days)
         tiers = _tiers(asked) if weights.words else ()
-        return _merged(self._index.search_words(match, POOL, tier, columns) for tier in tiers)
+        telling = tuple(term for term in asked.terms if not self._index.is_everywhere(term))
+        if match := self._match(replace(asked, terms=telling)):
+            return _merged(self._index.search_words(match, POOL, tier, columns) for tier in tiers)
+        match = self._match(asked)
+        return [
+            (key, NO_WEIGHT)
+            for tier in tiers
+            for key in self._index.newest_words(match, POOL, tier)
+        ]
 
-    def _among_turns(self, match: str) -> Ranking:
+    def _among_turns(self, asked: Question) -> Ranking:
         columns = (1.0, self._weights.context, self._weights.days)
         if not self._weights.turns:
             return []
-        return self._index.search_words(match, POOL, Tier.TURNS, columns)
+        return self._index.search_words(self._match(asked), POOL, Tier.TURNS, columns)
+
+    def _match(self, asked: Question) -> str:
+        weights = self._weights
+        return match_expression(asked, emphasis=weights.emphasis, with_days=bool(weights.days))
 
     # ------------------------------------------------------------------ ranking
 

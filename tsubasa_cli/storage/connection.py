@@ -38,6 +38,10 @@ class Cursor(sqlite3.Cursor):
         with _in_words():
             return super().fetchone()
 
+    def fetchmany(self, size: int | None = 1) -> list[Any]:
+        with _in_words():
+            return super().fetchmany(size)
+
     def fetchall(self) -> list[Any]:
         with _in_words():
             return super().fetchall()

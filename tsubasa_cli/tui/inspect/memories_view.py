@@ -15,6 +15,7 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from tsubasa_cli.errors import NotFoundError, StorageError
+from tsubasa_cli.memory.browsing import Entry
 from tsubasa_cli.memory.filters import Filter, Sort
 from tsubasa_cli.memory.values import Observation
 from tsubasa_cli.tui import wording
@@ -157,7 +158,9 @@ class MemoriesView(Pane):
     async def _fulfil(self, look: Look) -> None:
         try:
             if look.text:
-                self._show(await asyncio.to_thread(self._search, look), look)
+                listing, entries = await asyncio.to_thread(self._search, look, self._room())
+                self.lines.take(entries)
+                self._show(listing, look)
             else:
                 await self._browse(look)
         except StorageError as error:
@@ -177,7 +180,8 @@ class MemoriesView(Pane):
             if page.total <= len(page.seqs):
                 return
             look = replace(look, is_new=False)
-        seqs = await asyncio.to_thread(browser.order, look.wanted, look.sort)
+        is_awaited = self._latest.is_newest
+        seqs = await asyncio.to_thread(browser.order_while, is_awaited, look.wanted, look.sort)
         self._show(Listing(seqs, {}, len(seqs)), look)
 
     def _room(self) -> int:
@@ -190,10 +194,13 @@ class MemoriesView(Pane):
         self.call_after_refresh(painted.set)
         await painted.wait()
 
-    def _search(self, look: Look) -> Listing:
-        hits = self.space.memory.finder.find(look.text, look.wanted, self.moment())
+    def _search(self, look: Look, room: int) -> tuple[Listing, dict[int, Entry]]:
+        """What is found, and the records of the first ``room`` of it."""
+        memory = self.space.memory
+        hits = memory.finder.find(look.text, look.wanted, self.moment())
         seqs = array("q", (hit.seq for hit in hits))
-        return Listing(seqs, {hit.seq: hit for hit in hits}, len(hits))
+        listing = Listing(seqs, {hit.seq: hit for hit in hits}, len(hits))
+        return listing, memory.browser.entries(seqs[:room])
 
     def _show(self, listing: Listing, look: Look) -> None:
         if not self._latest.is_newest() or not self.is_mounted:
