@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -103,10 +106,6 @@ def test_from_the_chat_and_back(home: Paths, open_terminal: Open) -> None:
 
 
 def test_in_a_pipe_it_says_what_to_use_instead(home: Paths) -> None:
-    import os
-    import subprocess
-    import sys
-
     done = subprocess.run(
         [sys.executable, "-m", "tsubasa_cli", "memory", "inspect"],
         env={**os.environ, "TSUBASA_HOME": str(home.data)},
@@ -118,6 +117,15 @@ def test_in_a_pipe_it_says_what_to_use_instead(home: Paths) -> None:
     assert done.returncode == 2
     assert "needs a terminal" in done.stderr
     assert "tsubasa memory list" in done.stderr
+
+
+def test_with_options_it_is_a_command_like_any_other() -> None:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "tsubasa_cli", "memory", "inspect", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert "erase for good" in run("--help").stdout
+    assert run("--nonsense").returncode == 2
 
 
 def _holds(file: object, words: bytes) -> bool:

@@ -8,6 +8,7 @@ from datetime import date
 import pytest
 from memory.memory_helpers import add, change, note, say
 
+from tsubasa_cli.memory import browsing
 from tsubasa_cli.memory.browsing import Browser
 from tsubasa_cli.memory.filters import Filter, Mark, Sort
 from tsubasa_cli.memory.log import MemoryLog
@@ -169,6 +170,26 @@ class TestOrders:
 
 
 class TestEntries:
+    def test_a_page_knows_how_many_there_are(self, log: MemoryLog, browser: Browser) -> None:
+        for number in range(7):
+            add(log, note(f"Number {number}.", recorded_at=on_day(number)))
+        page = browser.page(Filter(), Sort.NEWEST, 3)
+        assert page.total == 7
+        assert [page.entries[seq].memory.statement for seq in page.seqs] == [
+            "Number 6.", "Number 5.", "Number 4.",
+        ]  # fmt: skip
+        assert browser.page(Filter(), Sort.NEWEST, 9).total == 7
+
+    def test_an_order_that_nobody_awaits_any_more_is_given_up(
+        self, log: MemoryLog, browser: Browser, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for number in range(7):
+            add(log, note(f"Number {number}."))
+        monkeypatch.setattr(browsing, "ROWS_AT_ONCE", 2)
+        answers = iter([True, True, False])
+        seqs = browser.order_while(lambda: next(answers), Filter(), Sort.NEWEST)
+        assert list(seqs) == list(browser.order(Filter()))[:4]
+
     def test_use_and_learning(self, log: MemoryLog, browser: Browser, home: Paths) -> None:
         [first] = [event.after for event in add(log, note("First."))]
         store = SessionStore(connect(home))

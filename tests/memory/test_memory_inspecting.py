@@ -11,6 +11,7 @@ from memory.memory_helpers import add, change, note, say
 from memory.test_memory_browsing import learn
 
 from tsubasa_cli.errors import NotFoundError
+from tsubasa_cli.memory import index as index_module
 from tsubasa_cli.memory.dossier import MOST_STEPS, dossier
 from tsubasa_cli.memory.explain import Verdict, estimated_tokens, explain
 from tsubasa_cli.memory.filters import Filter
@@ -21,6 +22,7 @@ from tsubasa_cli.memory.recall import Recalled
 from tsubasa_cli.memory.timeline import Part, months, part_of, true_on
 from tsubasa_cli.memory.values import Actor, Change, Evidence, Kind, Observation, Op, Status
 from tsubasa_cli.memory.word_diff import Edit
+from tsubasa_cli.memory.words_index import Tier, WordsIndex
 from tsubasa_cli.storage.database import connect
 from tsubasa_cli.storage.paths import Paths
 from tsubasa_cli.storage.sessions import SessionStore
@@ -227,6 +229,56 @@ class TestFinding:
         known(memory, "The user keeps bees.")
         assert not memory.finder.is_ready
         assert self.found(memory, "keeps BEE") == ["The user keeps bees."]
+
+
+class TestWordsOfNearlyAll:
+    """What most of a large memory holds is not looked up in each of its entries."""
+
+    @pytest.fixture
+    def asked(self, memory: Memory, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """The FTS5 expressions that are scored."""
+        for thing in ("kayak", "kayak", "piano", "tent", "drone", "tram"):
+            known(memory, f"The user bought a {thing} for {len(thing)} euros.")
+        known(memory, "The user likes mornings.")
+        memory.finder.prepare()
+        scored: list[str] = []
+        search = WordsIndex.search
+
+        def watched(self: WordsIndex, tier: Tier, match: str, *rest: object) -> object:
+            scored.append(match)
+            return search(self, tier, match, *rest)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(WordsIndex, "search", watched)
+        return scored
+
+    def ranked(self, memory: Memory, text: str) -> list[str]:
+        found = memory.recaller.recall(text, now=NOW, k=40, with_turns=False)
+        return [item.observation.statement for item in found if item.observation]
+
+    def test_the_ranking_is_the_same_without_them(
+        self, memory: Memory, asked: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        whole = self.ranked(memory, "kayak euros")
+        assert any("euro" in match for match in asked)
+        asked.clear()
+        monkeypatch.setattr(index_module, "MANY_ENTRIES", 3)
+        assert self.ranked(memory, "kayak euros")[:2] == whole[:2]
+        assert asked
+        assert not any("euro" in match for match in asked)
+
+    def test_alone_they_bring_the_newest(
+        self, memory: Memory, asked: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(index_module, "MANY_ENTRIES", 3)
+        found = self.ranked(memory, "euros")
+        assert not asked
+        assert len(found) == 6
+        assert all("euros" in statement for statement in found)
+
+    def test_in_a_small_memory_every_word_counts(self, memory: Memory, asked: list[str]) -> None:
+        assert not memory.index.is_everywhere(("euro",))
+        assert self.ranked(memory, "euros")
+        assert asked
 
 
 class TestExplain:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from large_store import fill_large
 from textual.pilot import Pilot
 
+from tsubasa_cli.memory import browsing
+from tsubasa_cli.memory.browsing import Browser
 from tsubasa_cli.storage.connection import Connection
 from tsubasa_cli.storage.database import connect
 from tsubasa_cli.storage.paths import Paths
+from tsubasa_cli.tui import starting
 from tsubasa_cli.tui.inspect.app import InspectApp
 from tsubasa_cli.tui.inspect.listing import AHEAD, KEPT_ENTRIES
 from tsubasa_cli.tui.inspect.space import Space, open_space
@@ -89,6 +93,53 @@ async def test_only_what_is_in_sight_is_read(space: Space, monkeypatch: pytest.M
         await pilot.pause(0.3)
         assert lines.materialised - read <= ROWS + 2 * AHEAD
         assert len(counter.lists()) - before <= 25
+
+
+async def test_the_first_picture_needs_little(
+    space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first picture that is drawn holds the first lines, and little is read for it."""
+    counter = Counter(monkeypatch)
+    app = InspectApp(space)
+    app.animation_level = "none"
+    drawn: list[tuple[int, int, int]] = []
+    done = starting.done
+
+    def watched() -> None:
+        lines = app.inspector.memories.lines
+        drawn.append((len(lines.listing.seqs), lines.materialised, len(counter.statements)))
+        done()
+
+    monkeypatch.setattr(starting, "done", watched)
+    async with app.run_test(size=(120, ROWS)) as pilot:
+        await until(pilot, lambda: drawn)
+        [(listed, materialised, statements)] = drawn
+        assert ROWS // 2 <= listed == materialised <= ROWS // 2 + AHEAD + 1
+        assert statements <= 12
+
+
+async def test_a_search_does_not_wait_for_the_order_of_all(
+    space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what is wanted by now is read to its end."""
+    monkeypatch.setattr(browsing, "ROWS_AT_ONCE", 10)
+    order, read = Browser.order_while, []
+
+    def watched(browser: Browser, *wish: Any) -> Any:
+        seqs = order(browser, *wish)
+        read.append(len(seqs))
+        return seqs
+
+    monkeypatch.setattr(Browser, "order_while", watched)
+    app = InspectApp(space)
+    app.animation_level = "none"
+    async with app.run_test(size=(120, ROWS)) as pilot:
+        memories = app.inspector.memories
+        await until(pilot, lambda: memories.lines.entry)
+        memories.search.value = "telescope"
+        await until(pilot, lambda: memories.shown and memories.shown.text == "telescope")
+        assert len(memories.lines.listing.seqs) <= 300
+        assert max(read) < 40_000
 
 
 async def test_scrolling_through_all_of_it_keeps_little(space: Space) -> None:
