@@ -233,6 +233,24 @@ class TestUndo:
         log.undo(batch)
         assert log.all() == []
 
+    def test_how_long_the_log_is_makes_no_difference(self, log: MemoryLog) -> None:
+        """SQLite's own steps are counted, by the hundred, for one undo and what does it again."""
+
+        def steps() -> int:
+            ticks: list[None] = []
+            log._connection.set_progress_handler(lambda: ticks.append(None), 100)
+            assert log.undo()
+            assert log.redo()
+            assert log.next_undo()
+            log._connection.set_progress_handler(None, 0)
+            return len(ticks)
+
+        add(log, note("The user keeps bees."))
+        short = steps()
+        for number in range(400):
+            add(log, note(f"The user met person {number}."))
+        assert steps() <= short + 10
+
     def test_undo_goes_back_step_by_step_and_redo_forward(self, log: MemoryLog) -> None:
         item = note("one")
         add(log, item)

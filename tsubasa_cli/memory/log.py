@@ -209,11 +209,11 @@ class MemoryLog:
 
     def events(self, limit: int = -1, batch_id: str | None = None) -> list[MemoryEvent]:
         """What happened last, or in one batch; the newest first."""
+        where, values = ("batch_id = ?", (batch_id,)) if batch_id is not None else ("1", ())
         with self._lock:
             rows = self._connection.execute(
-                "SELECT * FROM memory_events WHERE ? IS NULL OR batch_id = ?"
-                " ORDER BY id DESC LIMIT ?",
-                (batch_id, batch_id, limit),
+                f"SELECT * FROM memory_events WHERE {where} ORDER BY id DESC LIMIT ?",
+                (*values, limit),
             ).fetchall()
         return [log_rows.event(row) for row in rows]
 

@@ -10,7 +10,7 @@ What was erased since has no former image and is left out. A turn stays distille
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from tsubasa_cli.errors import ConflictError, NotFoundError
@@ -36,22 +36,69 @@ class Chain:
         return self.links % 2 == 0
 
 
-def chains(connection: sqlite3.Connection) -> list[Chain]:
-    """Every batch of which anything is left, in the order in which they last acted."""
-    found: dict[str, Chain] = {}
-    begun_by: dict[str, str] = {}
-    for row in connection.execute(
-        "SELECT e.batch_id, min(e.id) AS first_event, u.batch_id AS undone_batch"
-        " FROM memory_events e LEFT JOIN memory_events u ON u.id = e.undoes"
-        " WHERE json_extract(e.image, '$.status') IS NOT 'erased'"
-        " GROUP BY e.batch_id ORDER BY first_event"
-    ):
-        batch, undone = row["batch_id"], row["undone_batch"]
-        root = begun_by.get(undone, undone) if undone else batch
-        begun_by[batch] = root
-        links = found[root].links + 1 if root in found else 1
-        found[root] = Chain(root, batch, row["first_event"], links)
-    return sorted(found.values(), key=lambda chain: chain.last_event)
+def chain_of(connection: sqlite3.Connection, batch_id: str) -> Chain | None:
+    """The chain that a batch is a link of; None when nothing of the batch is left."""
+    first = last = _first_event(connection, batch_id)
+    if first is None or last is None:
+        return None
+    links = 1
+    while before := _undone_by(connection, first):
+        first, links = before, links + 1
+    while after := _undoing(connection, last):
+        last, links = after, links + 1
+    return Chain(first["batch_id"], last["batch_id"], last["id"], links)
+
+
+def newest_chains(connection: sqlite3.Connection, which: str = "1") -> Iterator[Chain]:
+    """Every chain with an event of ``which`` (SQL) of which anything is left, the one that acted
+    last first. The log is read as far back as anybody asks."""
+    roots: set[str] = set()
+    row: sqlite3.Row | None = None
+    while row := _event_before(connection, which, row):
+        chain = chain_of(connection, row["batch_id"])
+        if chain and chain.first_batch not in roots:
+            roots.add(chain.first_batch)
+            yield chain
+
+
+def _event_before(
+    connection: sqlite3.Connection, which: str, row: sqlite3.Row | None
+) -> sqlite3.Row | None:
+    """The newest event of ``which`` in the log, or the newest before ``row`` of another batch."""
+    before = "AND id < ? AND batch_id != ?" if row else ""
+    found: sqlite3.Row | None = connection.execute(
+        f"SELECT id, batch_id FROM memory_events WHERE {which} {before} ORDER BY id DESC LIMIT 1",
+        tuple(row) if row else (),
+    ).fetchone()
+    return found
+
+
+def _first_event(connection: sqlite3.Connection, batch_id: str) -> sqlite3.Row | None:
+    """The first of a batch's events that is not erased. A batch takes back one other batch, so
+    its first event tells which."""
+    row: sqlite3.Row | None = connection.execute(
+        "SELECT id, batch_id, memory_id, version, undoes FROM memory_events WHERE batch_id = ?"
+        " AND json_extract(image, '$.status') IS NOT 'erased' ORDER BY id LIMIT 1",
+        (batch_id,),
+    ).fetchone()
+    return row
+
+
+def _undone_by(connection: sqlite3.Connection, event: sqlite3.Row) -> sqlite3.Row | None:
+    """The first event of the batch that ``event``'s batch has taken back, if any."""
+    row = connection.execute(
+        "SELECT batch_id FROM memory_events WHERE id = ?", (event["undoes"],)
+    ).fetchone()
+    return _first_event(connection, row["batch_id"]) if row else None
+
+
+def _undoing(connection: sqlite3.Connection, event: sqlite3.Row) -> sqlite3.Row | None:
+    """The first event of the batch that has taken ``event``'s batch back, if any."""
+    row = connection.execute(
+        "SELECT batch_id FROM memory_events WHERE memory_id = ? AND version > ? AND undoes = ?",
+        (event["memory_id"], event["version"], event["id"]),
+    ).fetchone()
+    return _first_event(connection, row["batch_id"]) if row else None
 
 
 def to_undo(connection: sqlite3.Connection, batch_id: str | None) -> Chain | None:
@@ -59,12 +106,11 @@ def to_undo(connection: sqlite3.Connection, batch_id: str | None) -> Chain | Non
 
     Raises ``NotFoundError`` when there is no such batch.
     """
-    known = chains(connection)
     if batch_id is None:
-        return next((chain for chain in reversed(known) if not chain.is_undone), None)
-    for chain in known:
-        if batch_id in (chain.first_batch, chain.last_batch):
-            return None if chain.is_undone else chain
+        return next((chain for chain in newest_chains(connection) if not chain.is_undone), None)
+    chain = chain_of(connection, batch_id)
+    if chain and batch_id in (chain.first_batch, chain.last_batch):
+        return None if chain.is_undone else chain
     raise NotFoundError(
         f"There is no batch of memories {batch_id!r}.",
         next_step="tsubasa memory log shows what was done, with the batch of each.",
@@ -73,11 +119,12 @@ def to_undo(connection: sqlite3.Connection, batch_id: str | None) -> Chain | Non
 
 def to_redo(connection: sqlite3.Connection, batch_id: str | None = None) -> Chain | None:
     """The chain of ``batch_id``, or the one that was undone last; None when it is in force."""
-    undone = (chain for chain in reversed(chains(connection)) if chain.is_undone)
-    return next(
-        (c for c in undone if batch_id in (None, c.first_batch, c.last_batch)),
-        None,
-    )
+    if batch_id is None:
+        undone = newest_chains(connection, "undoes IS NOT NULL")
+        return next((chain for chain in undone if chain.is_undone), None)
+    chain = chain_of(connection, batch_id)
+    is_end = chain is not None and batch_id in (chain.first_batch, chain.last_batch)
+    return chain if chain and is_end and chain.is_undone else None
 
 
 def take_back(
