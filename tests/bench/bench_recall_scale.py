@@ -200,7 +200,7 @@ class Bare:
 
     def times(self, text: str) -> dict[str, float]:
         asked = questions.understand(text, now=NOW, languages=["en"])
-        match = questions.match_expression(asked, emphasis=0, with_days=True)
+        match = questions.query_of(asked, emphasis=0, with_days=True).match
         vector = self._index.embedder.embed([text])
         return {
             "bare dense": timed(

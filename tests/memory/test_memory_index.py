@@ -19,6 +19,7 @@ from recall_helpers import EMBEDDER, PETS_AND_WORK, Life, a_life, observation, p
 from tsubasa_cli.memory.embedder import Rarity, unit_rows
 from tsubasa_cli.memory.index import MemoryIndex
 from tsubasa_cli.memory.values import Op, Status
+from tsubasa_cli.memory.word_query import word_query
 from tsubasa_cli.memory.words_index import Tier
 from tsubasa_cli.storage.paths import Paths
 
@@ -29,7 +30,7 @@ WEIGHTS = (1.0, 1.0, 1.0)
 
 
 def found(life: Life, word: str, tier: Tier = Tier.ACTIVE) -> list[str]:
-    return [key for key, _ in life.index.search_words(f'"{word}"', 10, tier, WEIGHTS)]
+    return [key for key, _ in life.index.search_words(word_query(word), 10, tier, WEIGHTS)]
 
 
 def pending(life: Life) -> int:
@@ -175,7 +176,7 @@ class TestTwoProcesses:
             life.learn(observation("mcar000001", "The user drives a tram."))
             life.index.catch_up()
             assert other.similar("The user drives a tram.", 1)[0][0] == "mcar000001"
-            assert other.search_words('"tram"', 5, Tier.ACTIVE, WEIGHTS)
+            assert other.search_words(word_query("tram"), 5, Tier.ACTIVE, WEIGHTS)
 
     def test_a_reader_survives_a_rebuild_by_another(self, home: Paths) -> None:
         with a_life(home) as life:

@@ -19,6 +19,7 @@ from tsubasa_cli.memory import sources
 from tsubasa_cli.memory.index_files import Halves, IndexBusyError, IndexFiles, refusal
 from tsubasa_cli.memory.sources import Source
 from tsubasa_cli.memory.vectors import DENSE_TIERS
+from tsubasa_cli.memory.word_query import WordQuery
 from tsubasa_cli.memory.words_index import DamagedIndexError, Tier
 from tsubasa_cli.storage.database import transaction
 from tsubasa_cli.storage.paths import Paths
@@ -122,10 +123,10 @@ class MemoryIndex:
         return self._reading(lambda halves: halves.vectors.nearest(tier, vector, limit), [])
 
     def search_words(
-        self, match: str, limit: int, tier: Tier, weights: Sequence[float]
+        self, query: WordQuery, limit: int, tier: Tier, weights: Sequence[float]
     ) -> list[tuple[str, float]]:
-        """Ids and BM25 scores of the entries that match an FTS5 expression, best first."""
-        return self._reading(lambda halves: halves.words.search(tier, match, limit, weights), [])
+        """Ids and BM25 scores of the entries that hold any of the words, best first."""
+        return self._reading(lambda halves: halves.words.search(tier, query, limit, weights), [])
 
     def newest_words(self, match: str, limit: int, tier: Tier) -> list[str]:
         """Ids of the entries that match an FTS5 expression, the last indexed first."""

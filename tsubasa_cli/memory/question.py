@@ -13,6 +13,7 @@ from tsubasa_cli.memory.function_words import is_first_person, is_small_talk
 from tsubasa_cli.memory.language import language_of
 from tsubasa_cli.memory.text import content_words, day_marks, names_and_numbers, parts, words
 from tsubasa_cli.memory.values import Observation
+from tsubasa_cli.memory.word_query import Sought, WordQuery
 from tsubasa_cli.storage.values import Instant
 
 if TYPE_CHECKING:
@@ -107,15 +108,14 @@ def understand(
     )
 
 
-def match_expression(question: Question, *, emphasis: int, with_days: bool) -> str:
-    """The FTS5 expression that finds any word of ``question``. Names count 1 + ``emphasis`` times;
-    days are looked for in their own column."""
-    repeated = [
-        term for term in question.terms for _ in range(1 + emphasis * (term in question.names))
+def query_of(question: Question, *, emphasis: int, with_days: bool) -> WordQuery:
+    """What finds any word of ``question``. Names count 1 + ``emphasis`` times; days are looked for
+    in their own column."""
+    spoken = [
+        Sought(term, times=1 + emphasis * (term in question.names)) for term in question.terms
     ]
-    spoken = [f'"{part}"' for term in repeated for part in term]
-    days = [f'days : "{mark}"' for mark in _days(question.period)] if with_days else []
-    return " OR ".join([*(f"{{stated said}} : {word}" for word in spoken), *days])
+    days = tuple(_days(question.period)) if with_days else ()
+    return WordQuery((*spoken, *([Sought(days, "days")] if days else [])))
 
 
 def holds_during(observation: Observation, period: Period) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -19,13 +19,14 @@ from tsubasa_cli.memory.guard import danger_in
 from tsubasa_cli.memory.question import (
     Question,
     holds_during,
-    match_expression,
     only_asks,
+    query_of,
     understand,
 )
 from tsubasa_cli.memory.sources import TURN_PREFIX, turn_key
 from tsubasa_cli.memory.text import parts, stems
 from tsubasa_cli.memory.values import Kind, Observation
+from tsubasa_cli.memory.word_query import WordQuery
 from tsubasa_cli.memory.words_index import Tier
 from tsubasa_cli.storage.values import Instant, Turn
 
@@ -175,8 +176,10 @@ class Recaller:
 
     def _search(self, asked: Question, with_turns: bool) -> Found:
         """All channels side by side: the libraries below let go of Python while they work."""
-        notes = self._beside.submit(self._by_words, asked)
-        turns = self._beside.submit(self._among_turns, asked) if with_turns else None
+        weights = self._weights
+        query = query_of(asked, emphasis=weights.emphasis, with_days=bool(weights.days))
+        notes = self._beside.submit(self._by_words, asked, query)
+        turns = self._beside.submit(self._among_turns, query) if with_turns else None
         dense = self._by_meaning(asked)
         return Found(dense, notes.result(), turns.result() if turns else [])
 
@@ -193,31 +196,25 @@ class Recaller:
         first: Vectors = vectors[0]
         return first
 
-    def _by_words(self, asked: Question) -> Ranking:
-        """BM25 gives no weight to a word that most entries hold, yet would look at each of them:
-        such words are left out, and where there are no others the newest entries do."""
+    def _by_words(self, asked: Question, query: WordQuery) -> Ranking:
+        """Where most entries hold whatever is looked for, BM25 would look at each of them and give
+        it no weight: the newest do then."""
         weights = self._weights
         columns = (weights.stated, weights.said, weights.days)
         tiers = _tiers(asked) if weights.words else ()
-        telling = tuple(term for term in asked.terms if not self._index.is_everywhere(term))
-        if match := self._match(replace(asked, terms=telling)):
-            return _merged(self._index.search_words(match, POOL, tier, columns) for tier in tiers)
-        match = self._match(asked)
-        return [
-            (key, NO_WEIGHT)
-            for tier in tiers
-            for key in self._index.newest_words(match, POOL, tier)
-        ]
+        if query.sought and all(self._index.is_everywhere(part.words) for part in query.sought):
+            return [
+                (key, NO_WEIGHT)
+                for tier in tiers
+                for key in self._index.newest_words(query.match, POOL, tier)
+            ]
+        return _merged(self._index.search_words(query, POOL, tier, columns) for tier in tiers)
 
-    def _among_turns(self, asked: Question) -> Ranking:
+    def _among_turns(self, query: WordQuery) -> Ranking:
         columns = (1.0, self._weights.context, self._weights.days)
         if not self._weights.turns:
             return []
-        return self._index.search_words(self._match(asked), POOL, Tier.TURNS, columns)
-
-    def _match(self, asked: Question) -> str:
-        weights = self._weights
-        return match_expression(asked, emphasis=weights.emphasis, with_days=bool(weights.days))
+        return self._index.search_words(query, POOL, Tier.TURNS, columns)
 
     # ------------------------------------------------------------------ ranking
 
@@ -260,7 +257,13 @@ class Recaller:
         )
         standing = _standing(ranked, observations, turns, asked, now)
         likeness = _Likeness(observations)
-        chosen = diversify(standing, likeness.between, k, LIKENESS_WEIGHT)
+        chosen = diversify(
+            standing,
+            likeness.between,
+            k,
+            LIKENESS_WEIGHT,
+            lambda key: key not in turns or tells(turns[key].text),
+        )
         channels = channels_of(found)
         return [
             Recalled(
@@ -287,7 +290,7 @@ def _standing(
     for key, score in ranked:
         observation = observations.get(key)
         if observation is None:
-            if key in turns and key not in told and tells(turns[key].text):
+            if key in turns and key not in told:
                 standing.append((key, score))
         elif asked.period is None or holds_during(observation, asked.period):
             told.update(turn_key(proof.turn_id) for proof in observation.evidence if proof.turn_id)

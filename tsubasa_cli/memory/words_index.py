@@ -16,6 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from tsubasa_cli.memory.word_query import WordQuery
 from tsubasa_cli.storage.paths import PRIVATE_FILE
 
 CHECKED_BYTES = 64 * 1024 * 1024
@@ -74,6 +75,7 @@ class WordsIndex:
             self._connection = self._open()
             self._turns = _connected(file)
         self._turns_lock = threading.RLock()
+        self._frequencies: dict[Tier, dict[str, int]] = {tier: {} for tier in Tier}
 
     def close(self) -> None:
         with self._lock, self._turns_lock, suppress(sqlite3.Error):
@@ -90,6 +92,7 @@ class WordsIndex:
             for entry in entries:
                 self._remove(connection, entry.id)
                 self._add(connection, entry)
+        self._frequencies = {tier: {} for tier in Tier}
 
     def set_state(self, key: str, value: str) -> None:
         with self._transaction() as connection:
@@ -116,18 +119,31 @@ class WordsIndex:
     # ------------------------------------------------------------------ reading
 
     def search(
-        self, tier: Tier, match: str, limit: int, weights: Sequence[float]
+        self, tier: Tier, query: WordQuery, limit: int, weights: Sequence[float]
     ) -> list[tuple[str, float]]:
-        """Ids and BM25 scores (higher is better) of the best ``limit`` matches of an FTS5
-        expression; ``weights`` are those of the three columns."""
-        if not match:
+        """Ids and BM25 scores (higher is better) of the best ``limit`` matches; ``weights`` are
+        those of the three columns."""
+        if not query.sought:
             return []
+        found: list[tuple[str, float]] = []
+        for narrowed in query.narrowings(lambda word: self.frequency(tier, word)):
+            found = self._scored(tier, query.match, narrowed, limit, weights)
+            if len(found) >= limit:
+                break
+        return found
+
+    def _scored(
+        self, tier: Tier, match: str, narrowed: str, limit: int, weights: Sequence[float]
+    ) -> list[tuple[str, float]]:
+        """The best of what matches ``match`` and, unless it is empty, ``narrowed``."""
         columns = ", ".join(str(float(weight)) for weight in weights)
+        among = f" AND +rowid IN (SELECT rowid FROM words_{tier} WHERE words_{tier} MATCH ?)"
         rows = self._all(
             f"SELECT entries.id, -best.score FROM (SELECT rowid, bm25(words_{tier}, {columns}) AS"
-            f" score FROM words_{tier} WHERE words_{tier} MATCH ? ORDER BY score LIMIT ?) AS best"
-            " JOIN entries ON entries.place = best.rowid ORDER BY best.score",
-            (match, limit),
+            f" score FROM words_{tier} WHERE words_{tier} MATCH ?{among if narrowed else ''}"
+            " ORDER BY score LIMIT ?) AS best JOIN entries ON entries.place = best.rowid"
+            " ORDER BY best.score",
+            (match, *([narrowed] if narrowed else []), limit),
             tier,
         )
         return [(row[0], row[1]) for row in rows]
@@ -158,9 +174,12 @@ class WordsIndex:
         return found
 
     def frequency(self, tier: Tier, word: str) -> int:
-        """How many entries hold an index word."""
-        rows = self._all(f"SELECT doc FROM vocabulary_{tier} WHERE term = ?", (word,))
-        return int(rows[0][0]) if rows else 0
+        """How many entries hold an index word; counted once until something is written."""
+        known = self._frequencies[tier]
+        if word not in known:
+            rows = self._all(f"SELECT doc FROM vocabulary_{tier} WHERE term = ?", (word,), tier)
+            known[word] = int(rows[0][0]) if rows else 0
+        return known[word]
 
     def count(self, tier: Tier) -> int:
         return int(self._all("SELECT count(*) FROM entries WHERE tier = ?", (tier,))[0][0])
