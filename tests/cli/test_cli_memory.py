@@ -413,6 +413,22 @@ class TestErasing:
             terminal.expect(pexpect.EOF)
             assert log.get(learned.id).status is status
 
+    def test_an_export_beside_the_database_goes_and_a_diary_is_told_of(
+        self, home: Paths, learned: Observation
+    ) -> None:
+        export, diary = home.data / "mine.jsonl", home.data / "diary.txt"
+        memory("export", str(export))
+        diary.write_text("I started at Siemens today.")
+        listed = memory("erase", learned.id, "--dry-run")
+        assert f"{'export':<20} {export}" in listed
+        assert f"{'stays':<20} {diary}" in listed
+        erased = tsubasa("erase", learned.id, "--yes")
+        assert erased.returncode == 4
+        assert str(diary).encode() in erased.stderr
+        assert b"yours to remove" in erased.stderr
+        held = [f for f in home.data.rglob("*") if f.is_file() and b"Siemens" in f.read_bytes()]
+        assert held == [diary]
+
     def test_no_file_holds_the_words_afterwards(
         self, home: Paths, learned: Observation, log: MemoryLog
     ) -> None:

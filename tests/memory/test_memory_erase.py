@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -15,6 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from memory_helpers import add, change, note, say
 
+from tsubasa_cli.conversation.export import to_json
+from tsubasa_cli.conversation.export import to_markdown as as_document
 from tsubasa_cli.errors import InputError, NotFoundError, StorageError
 from tsubasa_cli.memory import refusals, tombstones
 from tsubasa_cli.memory.embedder import default_embedder
@@ -23,15 +25,16 @@ from tsubasa_cli.memory.erasure import PlaceKind
 from tsubasa_cli.memory.exchange import export_jsonl, import_jsonl
 from tsubasa_cli.memory.index import MemoryIndex
 from tsubasa_cli.memory.log import MemoryLog
+from tsubasa_cli.memory.markdown import to_markdown
 from tsubasa_cli.memory.telltale import MARK, is_telling, redact, telltale
 from tsubasa_cli.memory.undo import content
 from tsubasa_cli.memory.unfinished import UNFINISHED
 from tsubasa_cli.memory.values import Actor, Change, Evidence, Observation, Op, Status
 from tsubasa_cli.storage.database import backup, connect
 from tsubasa_cli.storage.locks import WriterLock
-from tsubasa_cli.storage.paths import Paths, make_private_folder
+from tsubasa_cli.storage.paths import Paths, make_private_folder, write_private
 from tsubasa_cli.storage.sessions import SessionStore
-from tsubasa_cli.storage.values import Turn, TurnStatus
+from tsubasa_cli.storage.values import Instant, Turn, TurnStatus
 
 STATEMENT = "The user moved to Quedlinburg with a dachshund called Waldemar."
 QUOTE = "I moved to Quedlinburg with my dachshund Waldemar"
@@ -280,6 +283,90 @@ class TestEverywhere:
         )
         life.erase(item.id, owner="Ottokar")
         assert life.store.path(life.session)[1].text == "Hello Ottokar!"
+
+
+def session_export(life: Life) -> str:
+    session = life.store.get(life.session)
+    return to_json(session, life.store.path(life.session))
+
+
+def session_document(life: Life) -> str:
+    return as_document(life.store.get(life.session), life.store.path(life.session))
+
+
+def memory_document(life: Life) -> str:
+    return to_markdown(life.log.all(), {life.turn.id: life.turn}, Instant.now())
+
+
+def memory_lines(life: Life) -> str:
+    return "".join(f"{line}\n" for line in export_jsonl(life.connection))
+
+
+class TestFilesSomebodyPutThere:
+    """What lies in the data folder beside what the program keeps there."""
+
+    @pytest.mark.parametrize(
+        "written", [memory_lines, memory_document, session_export, session_document]
+    )
+    @pytest.mark.parametrize(
+        "name", ["mine.txt", "models/notes/all.jsonl", "learn/x.md", ".mine.jsonl.7.tmp"]
+    )
+    def test_an_export_by_hand_is_listed_and_goes(
+        self, life: Life, written: Callable[[Life], str], name: str
+    ) -> None:
+        file = life.paths.data / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_private(file, written(life).encode())
+        plan = plan_erase(life.connection, life.paths, [life.secret.id])
+        assert str(file) in [place.where for place in plan.places]
+        assert plan.stays == ()
+        assert file.exists()
+        report = life.erase()
+        assert not file.exists()
+        assert str(file) in [place.where for place in report.places]
+        life.connection.close()
+        assert files_with(life.paths.data, [STATEMENT, QUOTE]) == {}
+        assert report.left == ()
+
+    @pytest.mark.parametrize(
+        "text", [QUOTE, STATEMENT.upper(), json.dumps({"said": f"„{QUOTE}“ é"}), f"x\n\n{QUOTE}"]
+    )
+    def test_a_file_of_somebody_elses_is_told_of_and_stays(self, life: Life, text: str) -> None:
+        mine = life.paths.data / "diary" / "2026.txt"
+        mine.parent.mkdir()
+        mine.write_text(text)
+        plan = plan_erase(life.connection, life.paths, [life.secret.id])
+        assert plan.stays == (mine,)
+        assert str(mine) not in [place.where for place in plan.places]
+        report = life.erase()
+        assert mine.read_text() == text
+        assert report.left == (mine,)
+        assert set(files_with(life.paths.data, [STATEMENT, QUOTE])) == {str(mine)}
+
+    def test_a_copy_of_the_database_made_by_hand_is_told_of(self, life: Life) -> None:
+        target = backup(life.connection, life.paths.data / "before-the-move.sqlite")
+        assert plan_erase(life.connection, life.paths, [life.secret.id]).stays == (target,)
+        assert life.erase().left == (target,)
+
+    def test_a_link_is_not_followed_to_what_it_leads_to(self, life: Life, tmp_path: Path) -> None:
+        outside = tmp_path / "outside.jsonl"
+        outside.write_text(memory_lines(life))
+        link = life.paths.data / "link.jsonl"
+        link.symlink_to(outside)
+        assert life.erase().left == (link,)
+        assert link.is_symlink()
+        assert QUOTE in outside.read_text()
+
+    def test_exports_without_it_and_weights_are_left_alone(self, life: Life) -> None:
+        (life.paths.data / "old.jsonl").write_text('{"format": "tsubasa-memory-1"}\n')
+        weights = life.paths.models / "some.gguf"
+        weights.write_bytes(b"GGUF" + QUOTE.encode())
+        plan = plan_erase(life.connection, life.paths, [life.secret.id])
+        assert plan.stays == ()
+        assert PlaceKind.EXPORT not in {place.kind for place in plan.places}
+        life.erase()
+        assert weights.exists()
+        assert (life.paths.data / "old.jsonl").exists()
 
 
 class TestOtherMemories:

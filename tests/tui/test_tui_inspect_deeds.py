@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from textual.widgets import Button, Input, Select, TextArea
+from textual.widgets import Button, Input, Select, Static, TextArea
 from tui.inspect_driver import Inspecting, inspecting
 from tui.inspect_life import fill_life
 
@@ -249,6 +249,24 @@ class TestErase:
             assert inspector.now(life["nuts"]).status is Status.ERASED
             assert "walnuts" not in inspector.text()
         assert b"walnuts" not in home.database.read_bytes()
+
+    async def test_a_file_of_ones_own_is_told_of_before_and_after(
+        self, space: Space, life: Life, home: Paths
+    ) -> None:
+        diary = home.data / "diary.txt"
+        diary.write_text("Note to myself: I am allergic to walnuts, says the doctor.")
+        async with inspecting(space) as inspector:
+            await inspector.on(life["nuts"])
+            await inspector.press("x")
+            dialog = await inspector.until_open(EraseDialog)
+            await inspector.until(lambda: not dialog.query_one("#assent", Input).disabled)
+            listed = str(dialog.query_one("#place-lines", Static).render())
+            assert "not written by Tsubasa" in listed
+            assert diary.name in listed
+            dialog.query_one("#assent", Input).value = "erase"
+            await inspector.press("enter")
+            await inspector.until(lambda: "1 file of your own" in inspector.note)
+        assert "walnuts" in diary.read_text()
 
     async def test_escape_erases_nothing(self, space: Space, life: Life) -> None:
         async with inspecting(space) as inspector:

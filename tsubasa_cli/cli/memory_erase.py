@@ -13,6 +13,7 @@ from tsubasa_cli.errors import InputError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from tsubasa_cli.memory.erase import ErasePlan, Erasure
     from tsubasa_cli.memory.erasure import Place
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 ASSENT = "erase"
 """What has to be typed: one key pressed too many does not cost a memory."""
+STAYS = "stays"
 
 
 def erase(
@@ -33,8 +35,9 @@ def erase(
     """Remove every trace of memories, for good.
 
     Not only the memories: also the words they were learned from, in your messages, in replies,
-    titles, summaries, backups and the search index. It lists all of these first. What is erased is
-    not learned again; there is no undo. To hide a memory instead: tsubasa memory forget
+    titles, summaries, backups and the search index, and exports anywhere in the data folder. It
+    lists all of these first, and files of your own that hold the words: those stay. What is erased
+    is not learned again; there is no undo. To hide a memory instead: tsubasa memory forget
     """
     from tsubasa_cli.memory.erase import plan_erase
     from tsubasa_cli.memory.memory import Memory
@@ -53,7 +56,7 @@ def erase(
     finally:
         memory.close()
     if as_json:
-        context.print_json(_facts(erased.memory_ids, erased.places))
+        context.print_json(_facts(erased.memory_ids, erased.places, erased.left))
     else:
         context.say(f"Erased: {_many(len(erased.memory_ids))}, {len(erased.places):,} places.")
     _require_nothing_left(erased)
@@ -73,15 +76,23 @@ def _erase(memory: Memory, plan: ErasePlan, owner: str) -> Erasure:
 
 def _show(plan: ErasePlan, as_json: bool) -> None:
     if as_json:
-        context.print_json(_facts(plan.memory_ids, plan.places))
+        context.print_json(_facts(plan.memory_ids, plan.places, plan.stays))
         return
     for place in plan.places:
         words = " ".join(place.words.split())
         context.write(f"{place.kind.value:<20} {place.where}{f'  “{words}”' if words else ''}\n")
+    for file in plan.stays:
+        context.write(f"{STAYS:<20} {file}  not written by Tsubasa: remove it yourself\n")
 
 
-def _facts(memory_ids: Sequence[str], places: Sequence[Place]) -> dict[str, object]:
-    return {"memory_ids": list(memory_ids), "places": [asdict(place) for place in places]}
+def _facts(
+    memory_ids: Sequence[str], places: Sequence[Place], stays: Sequence[Path]
+) -> dict[str, object]:
+    return {
+        "memory_ids": list(memory_ids),
+        "places": [asdict(place) for place in places],
+        "stays": [str(file) for file in stays],
+    }
 
 
 def _require_assent(plan: ErasePlan, yes: bool) -> None:
@@ -99,9 +110,9 @@ def _require_assent(plan: ErasePlan, yes: bool) -> None:
 def _require_nothing_left(erased: Erasure) -> None:
     if erased.left:
         raise StorageError(
-            "Some files still hold words of it.",
+            "It is erased, but some files in the data folder still hold words of it.",
             why="\n".join(str(file) for file in erased.left),
-            next_step="Remove them yourself, or run the same command again.",
+            next_step="Tsubasa removes only what it wrote: these are yours to remove.",
         )
 
 

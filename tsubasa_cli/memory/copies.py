@@ -1,5 +1,8 @@
-"""Files of the program's own that hold copies of what was said: backups, exports, logs, and
-databases that were moved aside. They are searched for words, and dropped whole.
+"""Files under the data folder that hold copies of what was said.
+
+The program's own (backups, exports, logs, databases that were moved aside) are searched for words
+and dropped whole, wherever in the folder an export was put. What somebody else put there is only
+told of: it is not ours to remove.
 """
 
 from __future__ import annotations
@@ -18,6 +21,13 @@ CHUNK_BYTES = 4 * 1024 * 1024
 OVERLAP_BYTES = 64 * 1024
 """More than any sentence and any of its encodings take."""
 
+_HEAD_BYTES = 1024
+_EXPORT = re.compile(
+    r"""\s*\{\s*"format":\s*"tsubasa-(?:memory|session)-\d"""
+    r"|# [^\n]+\n\n\*\d{4}-\d\d-\d\d(?: \d\d:\d\d|, \d+ in all)\*\n"
+)
+"""How the files begin that are written by exporting memories or a session."""
+_WEIGHTS = b"GGUF"
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|[nrtbf\"\\/])")
 _DATABASE = b"SQLite format 3\x00"
 
@@ -32,6 +42,29 @@ def copies(paths: Paths) -> list[Path]:
     found += paths.data.glob(f"{paths.database.name}.damaged-*")
     found += paths.data.glob(f".{paths.database.name}*.tmp")
     return sorted(found)
+
+
+def everything(paths: Paths) -> list[Path]:
+    """All files under the data folder but weights: those are gigabytes without a word."""
+    files = (file for file in paths.data.rglob("*") if file.is_file())
+    return sorted(file for file in files if not _is_weights(file))
+
+
+def others(paths: Paths) -> list[Path]:
+    """What of ``everything`` is neither one of ``copies`` nor the database or its index."""
+    known = {*copies(paths), *_with_companions(paths.database)}
+    return [
+        file for file in everything(paths) if file not in known and paths.index not in file.parents
+    ]
+
+
+def is_ours(file: Path, paths: Paths) -> bool:
+    """Whether the program wrote ``file``: an export anywhere, or what it keeps for itself. A link
+    is the user's, wherever it leads."""
+    kept = {paths.kv_states, paths.learn, paths.calibration}
+    if file.is_symlink():
+        return False
+    return bool(kept & {*file.parents}) or _EXPORT.match(_head(file)) is not None
 
 
 def kv_files(paths: Paths, session_ids: Iterable[str]) -> list[Path]:
@@ -50,11 +83,11 @@ def holding(files: Iterable[Path], is_in: Search) -> list[Path]:
     """Those of ``files`` that hold what is sought, with the files that belong to them."""
     found = {file for file in files if _holds(file, is_in)}
     companions = {
-        file.with_name(file.name.removesuffix(suffix) + other)
+        companion
         for file in found
         for suffix in ("-wal", "-shm", "")
         if file.name.endswith(suffix)
-        for other in ("", "-wal", "-shm")
+        for companion in _with_companions(file.with_name(file.name.removesuffix(suffix)))
     }
     return sorted(file for file in found | companions if file.exists())
 
@@ -72,15 +105,40 @@ def remove(files: Iterable[Path]) -> None:
             ) from error
 
 
+def _with_companions(database: Path) -> list[Path]:
+    """A database with the files that SQLite puts beside it."""
+    return [database.with_name(database.name + suffix) for suffix in ("", "-wal", "-shm")]
+
+
+def _is_weights(file: Path) -> bool:
+    return file.suffix == ".safetensors" or _head_bytes(file).startswith(_WEIGHTS)
+
+
+def _head(file: Path) -> str:
+    return _head_bytes(file).decode("utf-8", "replace").removeprefix("\ufeff")
+
+
+def _head_bytes(file: Path) -> bytes:
+    try:
+        with file.open("rb") as stream:
+            return stream.read(_HEAD_BYTES)
+    except OSError as error:
+        raise _unreadable(file, error) from error
+
+
+def _unreadable(file: Path, error: OSError) -> StorageError:
+    return StorageError(
+        f"Cannot read {file}, which may hold words that are to be erased.",
+        why=error.strerror or str(error),
+        next_step="Make it readable or remove it, then erase again.",
+    )
+
+
 def _holds(file: Path, is_in: Search) -> bool:
     try:
         return any(is_in(text) for text in _texts(file)) or _is_in_rows(file, is_in)
     except OSError as error:
-        raise StorageError(
-            f"Cannot read {file}, which may hold words that are to be erased.",
-            why=error.strerror or str(error),
-            next_step="Make it readable or remove it, then erase again.",
-        ) from error
+        raise _unreadable(file, error) from error
 
 
 def _texts(file: Path) -> Iterator[str]:

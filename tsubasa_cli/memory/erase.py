@@ -29,17 +29,20 @@ ForgetIndex = Callable[[Collection[str], Collection[int]], object]
 
 @dataclass(frozen=True, slots=True)
 class ErasePlan:
-    """All that would go. ``memory_ids`` are the memories asked for and those that say the same."""
+    """All that would go. ``memory_ids`` are the memories asked for and those that say the same.
+    ``stays`` are files that hold it as well and that the program did not write: they are the
+    user's to remove."""
 
     memory_ids: tuple[str, ...]
     places: tuple[Place, ...]
+    stays: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
     """What went, and the sessions whose saved words changed: what is held of them in memory (an
-    open chat, a model's state) is to be dropped as well. ``left`` are files that still hold some
-    of it, which should be none."""
+    open chat, a model's state) is to be dropped as well. ``left`` are files under the data folder
+    that still hold some of it: those that the program did not write, if there were any."""
 
     memory_ids: tuple[str, ...]
     session_ids: tuple[str, ...]
@@ -57,9 +60,9 @@ def plan_erase(
     """
     with lock_of(connection):
         found = survey(connection, memory_ids, owner)
-    files = _file_places(connection, paths, found)
+    files, stays = _file_places(connection, paths, found)
     index = Place(PlaceKind.INDEX, str(paths.index), "")
-    return ErasePlan(found.memory_ids, (*found.places, *files, index))
+    return ErasePlan(found.memory_ids, (*found.places, *files, index), stays)
 
 
 def erase(
@@ -79,7 +82,7 @@ def erase(
     _require_alone(paths, writer)
     with lock_of(connection):
         finish_erasure(connection, paths, forget_index)
-        files = _file_places(connection, paths, survey(connection, plan.memory_ids, owner))
+        files, _ = _file_places(connection, paths, survey(connection, plan.memory_ids, owner))
         copies.remove(Path(place.where) for place in files)
         with transaction(connection):
             found = survey(connection, plan.memory_ids, owner)
@@ -115,10 +118,8 @@ def finish_erasure(connection: sqlite3.Connection, paths: Paths, forget_index: F
 
 
 def remains(paths: Paths, found: Survey) -> list[Path]:
-    """The files under the data folder, models aside, that still hold words of the erased."""
-    files = [file for file in paths.data.rglob("*") if file.is_file()]
-    mine = [file for file in files if paths.models not in file.parents]
-    return copies.holding(mine, found.telltale.tells)
+    """The files under the data folder, weights aside, that still hold words of the erased."""
+    return copies.holding(copies.everything(paths), found.telltale.tells)
 
 
 def _touched(found: Survey) -> list[str]:
@@ -127,23 +128,37 @@ def _touched(found: Survey) -> list[str]:
     return list(dict.fromkeys([*found.memory_ids, *others]))
 
 
-def _file_places(connection: sqlite3.Connection, paths: Paths, found: Survey) -> list[Place]:
+def _file_places(
+    connection: sqlite3.Connection, paths: Paths, found: Survey
+) -> tuple[list[Place], tuple[Path, ...]]:
+    """The files that go, and those that hold it too and are not ours to remove."""
     states = [
         Place(PlaceKind.KV_STATE, str(file), "")
         for file in copies.kv_files(paths, found.session_ids)
     ]
-    kinds = {paths.backups: PlaceKind.BACKUP, paths.exports: PlaceKind.EXPORT}
     held = copies.holding(copies.copies(paths), found.telltale.tells)
+    strays = copies.holding(copies.others(paths), found.telltale.tells)
+    ours = [file for file in strays if copies.is_ours(file, paths)]
     files = taught.files_taught(connection, paths, _touched(found))
     models = [Place(PlaceKind.LEARNED, str(file), "") for file in files]
-    return [*states, *models] + [
+    known = {place.where for place in (*states, *models)}
+    kinds = {
+        paths.backups: PlaceKind.BACKUP,
+        paths.exports: PlaceKind.EXPORT,
+        paths.kv_states: PlaceKind.KV_STATE,
+        paths.learn: PlaceKind.LEARNED,
+    }
+    places = [(file, PlaceKind.COPY) for file in held] + [(file, PlaceKind.EXPORT) for file in ours]
+    copied = [
         Place(
-            next((kinds[folder] for folder in kinds if folder in file.parents), PlaceKind.COPY),
+            next((kinds[folder] for folder in kinds if folder in file.parents), otherwise),
             str(file),
             "",
         )
-        for file in held
+        for file, otherwise in places
+        if str(file) not in known
     ]
+    return [*states, *models, *copied], tuple(file for file in strays if file not in ours)
 
 
 def _require_alone(paths: Paths, writer: str) -> None:

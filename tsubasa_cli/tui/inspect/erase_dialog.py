@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from itertools import groupby
+from pathlib import Path
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -70,7 +71,8 @@ class EraseDialog(TellsErrors, InspectDialog[ErasePlan | None]):
         self._show(self._plan)
 
     def _show(self, plan: ErasePlan) -> None:
-        self.query_one("#place-lines", Static).update(places(plan.places))
+        told = [places(plan.places), *([staying(plan.stays)] if plan.stays else [])]
+        self.query_one("#place-lines", Static).update(Content("\n").join(told))
         number = wording.memories(len(plan.memory_ids))
         count = wording.count(len(plan.places), "place")
         self.query_one("#erase-count", Static).update(
@@ -105,6 +107,16 @@ def places(found: tuple[Place, ...]) -> Content:
         lines += [_line(place) for place in group]
     if len(found) > MOST_SHOWN:
         lines.append(Content.styled(f"… and {len(found) - MOST_SHOWN:,} more", "$foreground-muted"))
+    return Content("\n").join(lines)
+
+
+def staying(files: tuple[Path, ...]) -> Content:
+    """The files that are the user's own, so that they are to be removed by hand."""
+    lines = [Content.styled("Stays: not written by Tsubasa, remove it yourself", "$warning bold")]
+    lines += [
+        Content.assemble("  ", (wording.visible_line(str(file)), "$foreground-muted"))
+        for file in files[:MOST_SHOWN]
+    ]
     return Content("\n").join(lines)
 
 

@@ -96,7 +96,8 @@ class Inspector(Changing):
         async with self._changing:
             erased = await asyncio.to_thread(self._erase, plan)
         number = wording.memories(len(erased.memory_ids))
-        left = f"; {len(erased.left)} files still hold some of it" if erased.left else ""
+        left = wording.count(len(erased.left), "file") if erased.left else ""
+        left = f"; {left} of your own in the data folder hold it still" if left else ""
         self._after(f"Erased for good: {number}, {len(erased.places):,} places{left}.")
         if self._chat is not None:
             await self._chat.erased(erased)
