@@ -14,6 +14,7 @@ from tsubasa_cli.memory import facts, people, slips
 from tsubasa_cli.memory.commands import DontSave, Forget, Remember, intent_of
 from tsubasa_cli.memory.cue_files import found
 from tsubasa_cli.memory.language import language_of
+from tsubasa_cli.memory.openings import announces
 from tsubasa_cli.memory.presupposed import presupposed_in
 from tsubasa_cli.memory.sentences import LAUGHED, Piece, clauses, mask_quotes, sentences
 from tsubasa_cli.memory.values import Evidence
@@ -126,9 +127,12 @@ class _Reader:
             told_to = start is not None and piece.end > start
             if told_to and start is not None and piece.start < start:
                 piece = Piece(turn.text[start : piece.end], start, piece.end)
-            self._read_clause(turn, piece, told_to)
+            is_opening = announces(piece.text)
+            if not is_opening:
+                self._read_clause(turn, piece, told_to)
             self.people |= people.people_in(piece.text)
             person = people.person_in(piece.text) or people.pet_in(piece.text)
+            person = person or (people.known_in(piece.text, self.people) if is_opening else "")
             if person:
                 self._person, self._person_said = person, Evidence(turn.id, piece.text)
 

@@ -6,18 +6,25 @@ from __future__ import annotations
 import re
 
 from tsubasa_cli.memory.cue_files import found
+from tsubasa_cli.memory.openings import without_address
 from tsubasa_cli.memory.people import KIN, MINE, NAME, PETS
 from tsubasa_cli.memory.sentences import mask_quotes
 from tsubasa_cli.memory.third_person.verbs import IRREGULAR_PAST
 from tsubasa_cli.memory.values import Kind
 from tsubasa_cli.memory.wordlist import words_of
 
+SPANISH_I = (
+    r"(?!mismo|solo|todo|mucho|poco|tanto|otro|algo|nuevo|bueno|malo|cierto|claro|medio|tiempo)"
+    r"\w{3,}o\b"
+)
+"""A verb of the speaker's, where an adverb before it shows that it is none but a verb."""
 _FIRST_PERSON = {
     "en": r"\b(?:i|i['’](?:m|ve|d|ll)|im|ive|my|mine|me|we|we['’](?:re|ve|d|ll)|our|us)\b",
     "de": r"\b(?:ich|mein\w*|mir|mich|wir|uns|unser\w*)\b",
     "es": r"\b(?:yo|mis?|me|nos|nosotr[oa]s|nuestr\w+|soy|estoy|tengo|vivo|trabajo|estudio|voy|"
     "fui|he|"
     r"nací|era|tenía|vivía|quiero|prefiero|odio|hago|juego|hablo|como|bebo|compré|vendí|empecé|"
+    rf"(?:ya no|ahora|también|todavía|siempre|nunca|casi) {SPANISH_I}|"
     r"dejé|\w{2,}(?:é|í)|vivimos|tenemos|somos|estamos|vamos)\b",
     "fr": r"\b(?:je|moi|mon|ma|mes|me|nous|notre|nos)\b|\b[jm]['’]",
 }
@@ -111,7 +118,7 @@ def without_lead(text: str) -> str:
     """``text`` without "Well, by the way, …", and with what was left out in haste: apostrophes, and
     "my" before "mum" or "new job"."""
     text = _BARE.sub(lambda match: _APOSTROPHES[match.group().casefold()], text)
-    rest = _LEAD.sub("", text)
+    rest = without_address(_LEAD.sub("", text))
     rest = rest if len(rest.split()) > 1 else text
     return f"my {rest[:1].casefold()}{rest[1:]}" if _MINE_IMPLIED.match(rest) else rest
 

@@ -83,6 +83,13 @@ def with_relation(text: str, known: dict[str, str]) -> str:
     return f"my {kin} {text}" if kin and not begins_with_person(text) else text
 
 
+def known_in(text: str, known: dict[str, str]) -> str:
+    """The known person whose name ``text`` begins with ("my sister Nadia"), empty for others."""
+    first = re.match(NAME, text)
+    kin = known.get(first[0].split()[0], "") if first else ""
+    return f"my {kin} {first[0].split()[0]}" if kin and first else ""
+
+
 _A_PET = re.compile(rf"(?i)\b(?:an?|the|{MINE}) (?:\w+ )?(?P<pet>{PETS})\b(?!['’]s)")
 
 

@@ -9,8 +9,10 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from tsubasa_cli.memory import cue_files
+from tsubasa_cli.memory.facts import speaks_of_self
 from tsubasa_cli.memory.function_words import is_first_person, is_small_talk
 from tsubasa_cli.memory.language import language_of
+from tsubasa_cli.memory.sentences import Piece, clauses, is_request
 from tsubasa_cli.memory.text import content_words, day_marks, names_and_numbers, parts, words
 from tsubasa_cli.memory.values import Observation
 from tsubasa_cli.memory.word_query import Sought, WordQuery
@@ -68,13 +70,21 @@ class Question:
 def only_asks(text: str) -> bool:
     """Whether every sentence of ``text`` asks something, or asks for something."""
     found = [sentence.strip() for sentence in _SENTENCE.findall(text) if sentence.strip()]
-    return bool(found) and all(_asks(sentence) for sentence in found)
+    return bool(found) and all(map(_asks, found))
 
 
 def _asks(sentence: str) -> bool:
-    if sentence.endswith(("?", "？")):
-        return True
-    return any(cue_files.found("speech", kind, sentence) for kind in ("question", "request"))
+    """Whether no part of ``sentence`` tells something of the speaker's."""
+    is_question = sentence.endswith(("?", "？"))
+    if not is_question and not any(
+        cue_files.found("speech", kind, sentence) for kind in ("question", "request")
+    ):
+        return False
+    language = language_of(sentence)
+    return all(
+        part.is_question or is_request(part.text) or not speaks_of_self(part.text, language)
+        for part in clauses(Piece(sentence, 0, len(sentence), is_question))
+    )
 
 
 def understand(

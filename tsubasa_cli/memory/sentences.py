@@ -9,6 +9,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tsubasa_cli.memory.cue_files import found
+from tsubasa_cli.memory.openings import announces, without_address
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -85,7 +88,9 @@ def own_words(text: str) -> str:
 
 def _paste_start(text: str) -> int | None:
     starts = [
-        match.end() for match in _PASTE.finditer(text) if not _INTRODUCTION.search(match.group())
+        match.end()
+        for match in _PASTE.finditer(text)
+        if not (_INTRODUCTION.search(match.group()) or announces(match.group().rstrip(": ")))
     ]
     letter = _SALUTATION.search(text)
     if letter:
@@ -144,12 +149,18 @@ _I = (
 )
 _ADVERB = (
     r"(?:(?:also|now|then|currently|recently|next \w+|last \w+|auch|jetzt|nun|seitdem|también|"
-    r"ahora|"
+    r"ahora|además|luego|hoy|"
     r"aussi|maintenant|désormais) )?"
 )
+_SPANISH_VERB = (
+    r"(?:no |ya no |me )?(?:soy|estoy|tengo|vivo|voy|nací|"
+    r"(?:trabajo|estudio|juego|enseño|empecé|dejé|compré|vendí|mudé) (?:en|de|con|como|para|a|por|"
+    r"el|la|los|las|un|una|mi|mis))\b"
+)
+"""Needs no "yo"; what could be a noun does where no such word follows."""
 _JOIN = re.compile(
     rf"(?i)(?:,? (?:and|but|so|und|aber|y|pero|et|mais) |, (?:also|plus) |; |, | [–—-]+ )"
-    rf"(?={_ADVERB}(?:{_I}))"
+    rf"(?={_ADVERB}(?:{_I}|{_SPANISH_VERB}))"
 )
 _ASKING = re.compile(
     r"(?i)(?:, (?:so |and |but )?|,? so |; | [–—-]+ )(?=(?:what|where|when|which|who|how|why|can|"
@@ -162,12 +173,49 @@ _ASKING = re.compile(
     r"(?:tu|vous) (?:as|avez|connais\w*|peux|pouvez|sais|savez)|(?:as|connais|sais)-tu)\b|¿)"
 )
 _BEGGING = re.compile(
-    r"(?i)(?:, (?:so |and |but )?|,? so |,? and |; | [–—-]+ )(?=(?:please|pls|plz|can (?:you|u)|"
+    r"(?i)(?:, (?:so |and |but |also |deshalb |darum |daher |así que |por eso |donc |alors )?|"
+    r",? so |,? and |; | [–—-]+ )(?=(?:please|pls|plz|can (?:you|u)|"
     r"could (?:you|u)|help me|recommend(?: me)?|suggest|give me|tell me|show me|any (?:tips|ideas|"
     r"advice|suggestions|recommendations)|bitte|kannst du|könntest du|hilf mir|gib mir|sag mir|"
     r"ayúdame|dame|dime|recomiéndame|puedes|aide-moi|donne-moi|dis-moi|peux-tu)\b)"
 )
 """Where a sentence that tells something goes on as a wish of the assistant's help."""
+_POLITE = r"(?:please|pls|plz|bitte|por favor|s['’]il (?:te|vous) plaît|stp|svp)"
+_WISHING = re.compile(
+    r"(?i)(?:(?:, |; | [–—-]+ )(?P<so>(?:and |und |y |et )?(?:so|therefore|thus|hence|also|deshalb|"
+    r"darum|daher|deswegen|así que|por eso|entonces|donc|alors|du coup)\b,? )?|(?P<so_too> so ))"
+    rf"(?!{_POLITE}\W)(?=[^,;:]{{2,60}}(?:, | ){_POLITE}\W*$)"
+)
+_WANTING = re.compile(
+    r"(?i)\b(?:i['’]d|i would|i (?:want|need|take)|i['’]ll (?:take|have)|ich (?:möchte|"
+    r"will|brauche|hätte)|quiero|quisiera|necesito|je (?:veux|voudrais)|j['’]aimerais)\b"
+)
+
+
+def is_request(text: str) -> bool:
+    """Whether ``text`` asks for something, however politely; "please" alone is no request of one
+    who tells something."""
+    plain = re.sub(rf"(?i)[,\s]*\b{_POLITE}\W*$", "", text)
+    return bool(
+        found("speech", "question", plain)
+        or found("speech", "request", plain)
+        or (plain != text and _WANTING.search(plain))
+    )
+
+
+def _wish_in(head: str) -> re.Match[str] | None:
+    """Where ``head``, which tells something, goes on as a wish: "…, so no nuts, please"."""
+    match = _WISHING.search(head)
+    if match is not None:
+        told = head[: match.start()]
+        is_joined = match["so"] or match["so_too"]
+        if not is_request(told) and (is_joined or not _WANTING.search(told)):
+            return match
+    begging = _BEGGING.search(head)
+    is_order = begging and re.fullmatch(rf"(?i){_POLITE}\W*", head[begging.end() :])
+    return None if begging and is_order and _WANTING.search(head[: begging.start()]) else begging
+
+
 _SUBORDINATE = re.compile(
     r"(?i)^(?:and |but |so |und |aber |y |pero |et |mais )?(?:if|when|whenever|since|after|before|"
     r"because|as|while|although|though|unless|until|once|wenn|als|weil|nachdem|bevor|seit|obwohl|"
@@ -179,7 +227,7 @@ _SUBORDINATE = re.compile(
 def clauses(sentence: Piece) -> list[Piece]:
     """``sentence`` split where a new statement about the user or theirs begins."""
     masked = mask_quotes(sentence.text)
-    asking = (_ASKING if sentence.is_question else _BEGGING).search(masked)
+    asking = _ASKING.search(masked) if sentence.is_question else _wish_in(masked)
     asking = asking if asking and _LEANING_END.search(masked[: asking.start()]) is None else None
     head, tail = (masked[: asking.start()], asking) if asking else (masked, None)
     cuts = [0]
@@ -188,7 +236,7 @@ def clauses(sentence: Piece) -> list[Piece]:
         if _is_whole(left) and _stands_alone(right):
             cuts.append(match.end())
     more = [m.end() for pattern in (_ABOUT_THEM, _DOING, LAUGHED) for m in pattern.finditer(head)]
-    cuts = sorted({*cuts, *more})
+    cuts = sorted({*cuts, *more, *_openings(head)})
     ends = [*cuts[1:], len(head)]
     spans = [
         (start, end, sentence.is_question and tail is None)
@@ -197,6 +245,17 @@ def clauses(sentence: Piece) -> list[Piece]:
     if tail is not None:
         spans.append((tail.end(), len(masked), True))
     return _pieces(sentence, spans)
+
+
+def _openings(head: str) -> Iterator[int]:
+    """Where a statement begins that is announced ("I have news: …"), or gives the reason of a wish
+    ("No nuts, please: …")."""
+    for match in re.finditer(r": (?=\w)", head):
+        before = head[: match.start()]
+        if announces(before) or (
+            re.match(rf"(?i){_I}", head[match.end() :]) and is_request(before)
+        ):
+            yield match.end()
 
 
 _ABOUT_THEM = re.compile(
@@ -220,7 +279,7 @@ _LEANING_END = re.compile(r"(?i)(?:^|\b(?:and|or|but|to|the|a|my|of|with|for))\W
 
 def _is_whole(text: str) -> bool:
     """Whether ``text`` says something: more than "my wife" of "my wife and I", no "if …"."""
-    plain = text.strip()
+    plain = without_address(text.strip())
     return not any(p.match(plain) for p in (_SUBORDINATE, _NOUN_ONLY, _TIME_ONLY, _OPENING))
 
 
@@ -278,5 +337,5 @@ def _pieces(sentence: Piece, spans: Sequence[tuple[int, int, bool]]) -> list[Pie
 
 
 _JOINED_END = re.compile(
-    r"(?i)(?:,? (?:and|but|so|also|plus|und|aber|y|pero|et|mais)|[,;]|[–—-])?\s*$"
+    r"(?i)(?:,? (?:and|but|so|also|plus|und|aber|y|pero|et|mais)|[,;:]|[–—-])?\s*$"
 )

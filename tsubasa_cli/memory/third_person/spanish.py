@@ -88,17 +88,25 @@ def _told(tokens: list[str], words: list[str], place: int, third: str, name: str
 
 
 def _with_second_verb(tokens: list[str]) -> str:
-    """ "… y trabajo en un banco": a verb that "y" joins to the first, known by what follows, and
-    every form that can be nothing but a verb."""
+    """ "… y trabajo en un banco": a verb that "y" joins to the first, known by what follows, or by
+    the adverb before it ("…, ahora trabajo"), and every form that can be nothing but a verb."""
     text = re.sub(
         r"(?<= y )((?:no |también |ahora )?)(\w+)(?= (?:en|de|con|como|para|a|desde|por)\b)",
         lambda match: match.group(1) + (_third(match.group(2)) or match.group(2)),
         "".join(tokens),
     )
+    text = _AFTER_ADVERB.sub(
+        lambda match: match.group(1) + (_third(match.group(2)) or match.group(2)), text
+    )
     plain = _THIRD.keys() - _NOT_ONLY_VERBS
     return "".join(_THIRD[word] if word in plain else word for word in _TOKEN.findall(text))
 
 
+_AFTER_ADVERB = re.compile(
+    r"(?<=[,;] )((?:pero )?(?:ahora|también|además|luego|hoy|ya no|todavía|siempre|nunca) (?:no )?)"
+    r"((?!mismo|solo|todo|mucho|poco|tanto|otro|algo|nuevo|bueno|malo|cierto|claro|medio|tiempo)"
+    r"\w{3,}[oéí])\b"
+)
 _NOT_ONLY_VERBS = {"como", "era", "di", "vi", "sé", "creo", "juego", "odio", "vendo", "fui"}
 
 
@@ -133,7 +141,7 @@ def _with_me(tokens: list[str], words: list[str], place: int, name: str) -> str 
     negated = place >= 2 and words[place - 2] == "no"
     before = "".join(tokens[: place - 2 if negated else place])
     whom = f"a {name}" if name else "al usuario"
-    told = f"{before}{whom} {'no ' if negated else ''}le {''.join(tokens[verb:])}"
+    told = f"{before}{whom} {'no ' if negated else ''}le {_with_second_verb(tokens[verb:])}"
     return None if any(_is_first_person(word) for word in words[verb + 1 :]) else _own(told)
 
 
