@@ -2,8 +2,11 @@
 
 One file a family, blank lines between cases. What lies in ``cases/`` itself is what the rules were
 made with; ``cases/fresh`` holds lives in ordinary, casual words on whose misses they were mended;
-``cases/held_out`` is the other half of these, drawn at random, which nobody looks at while mending:
-the figure to believe. A line begins with
+``cases/held_out`` is the other half of these, drawn at random, which nobody looks at while mending.
+``cases/held_out_2`` was written on 24 November 2026 by one person, before the relations learned to
+tell the parts of a life apart: most of its changes share no word with what they change, and every
+file has lives in which something new ends nothing. These two give the figures to believe. A line
+begins with
 
     #  the case's name
     a  (any small letter) a session, then when (ISO 8601) and what the user says
@@ -27,7 +30,7 @@ from pathlib import Path
 from tsubasa_cli.storage.values import Instant, Role, Turn, TurnStatus
 
 CASES = Path(__file__).parent / "cases"
-PARTS = {"tuned": CASES, "fresh": CASES / "fresh", "held_out": CASES / "held_out"}
+PARTS = {"tuned": CASES} | {part: CASES / part for part in ("fresh", "held_out", "held_out_2")}
 
 
 @dataclass(frozen=True, slots=True)
