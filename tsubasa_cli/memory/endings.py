@@ -49,7 +49,7 @@ def shared_part(old: Observation, new: Observation) -> float:
     before = with_kinds(topic_stems(old))
     return max(
         len(before & after) / max(1, min(len(before), len(after)))
-        for after in map(with_kinds, (topic_stems(new), *_ending_clauses(new)))
+        for after in map(with_kinds, (topic_stems(new), *clauses_with(cues.ENDING, new)))
     )
 
 
@@ -61,9 +61,10 @@ def topic_stems(note: Observation) -> frozenset[str]:
     return core_stems(text, note.language) - _calendar() - numbers_in(text)
 
 
-def _ending_clauses(new: Observation) -> list[frozenset[str]]:
-    clauses = [c for c in _CLAUSES.split(new.statement) if has_cue(cues.ENDING, c)]
-    plain = (re.sub(cues.ENDING, " ", clause, flags=re.IGNORECASE) for clause in clauses)
+def clauses_with(cue: str, new: Observation) -> list[frozenset[str]]:
+    """The stems of the clauses in which one of ``memory.change_cues``'s patterns occurs."""
+    clauses = [c for c in _CLAUSES.split(new.statement) if has_cue(cue, c)]
+    plain = (re.sub(cue, " ", clause, flags=re.IGNORECASE) for clause in clauses)
     return [core_stems(clause, new.language) for clause in plain]
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from tsubasa_cli.memory import outcomes, verdicts
+from tsubasa_cli.memory import life, outcomes, verdicts
 from tsubasa_cli.memory.calibration import Calibration, Relation, calibration_for
 from tsubasa_cli.memory.closeness import closeness
 from tsubasa_cli.memory.lexical import neutral
@@ -60,11 +60,14 @@ class _Evolution:
         """Active memories that ``new`` may bear on: of the same slot first, then the closest."""
         found = {c.id: c for slot in _slots_of(new) for c in self._of_slot(new.subject, slot)}
         near = dict(self.similar(new.statement, MOST_CANDIDATES))
+        for probe in life.probes(new):
+            near = dict(self.similar(probe, MOST_CANDIDATES)) | near
         known = self.log.many(list(near))
         pool = {**known, **found, **self.touched}
         for id_ in self.touched:
             near[id_] = closeness(self.touched[id_].statement, new.statement)
         usable = [c for c in pool.values() if self._is_open(c) and c.id != new.id]
+        found |= {c.id: c for c in usable if life.supersedes(c, new)}
         usable.sort(key=lambda c: (c.id not in found, -near.get(c.id, 0.0)))
         return [self.touched.get(c.id, c) for c in usable[: max(MOST_CANDIDATES, len(found))]]
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tsubasa_cli.memory import change_cues as cues
+from tsubasa_cli.memory import life
 from tsubasa_cli.memory.calibration import Relation
 from tsubasa_cli.memory.corrections import is_correction
-from tsubasa_cli.memory.endings import ends, topic_stems
+from tsubasa_cli.memory.endings import clauses_with, ends, topic_stems
 from tsubasa_cli.memory.lexical import (
     are_opposite,
     content_stems,
@@ -86,6 +87,9 @@ def by_rule(new: Observation, candidates: Sequence[Observation]) -> list[Verdict
     resized = [c for c in candidates if _resizes(c, new) or _swaps(c, new)]
     if resized:
         return [Verdict(c, Bearing.CHANGES, "a new value of the same thing") for c in resized]
+    over = [c for c in candidates if life.supersedes(c, new) and _is_later(c, new)]
+    if over:
+        return [Verdict(c, Bearing.CHANGES, "one such thing at a time") for c in over]
     return _plans_end(new, candidates)
 
 
@@ -291,9 +295,13 @@ def _plans_end(new: Observation, candidates: Sequence[Observation]) -> list[Verd
 def _is_of_plan(plan: Observation, new: Observation) -> bool:
     if same_subject(plan.subject, new.subject) == 0 or _names_apart(plan, new):
         return False
-    intent, told = with_kinds(topic_stems(plan)), with_kinds(topic_stems(new))
-    shared = intent & told
-    return bool(shared) and (len(shared) / len(intent) >= PLAN_OVERLAP or told <= intent)
+    intent = with_kinds(topic_stems(plan))
+    whole = with_kinds(topic_stems(new))
+    clauses = [with_kinds(stems) for stems in clauses_with(cues.CANCELLED, new)]
+    return any(
+        bool(intent & told) and (len(intent & told) / len(intent) >= PLAN_OVERLAP or told <= intent)
+        for told in (whole, *clauses)
+    )
 
 
 def _is_put_off(new: Observation) -> bool:
