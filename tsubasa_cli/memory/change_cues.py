@@ -29,7 +29,9 @@ CHANGE = (
 ENDING = (
     r"\b(?:no longer|any ?more|any longer|stopped|quit|gave up|given up|gone off|went off|ditched|dropped|instead|switched|"
     r"swapped|replaced|changed (?:from|to)|went back to|back to|over to|used to|got rid of|these days|nowadays|by now|now|"
-    r"again|turned|became|is gone|sold|lost interest|died|passed away|went up|went down|"
+    r"again|turned|became|(?:is|are) gone|sold|"
+    r"lost (?:all |any )?interest|died|passed away|went up|went down|gave (?:\w+ ){0,3}away|given away|threw (?:\w+ ){0,3}(?:out|away)|"
+    r"scrapped|hung up|gathers dust|is history|is over|had enough|bored (?:of|with|by)|as good as new|healed|cured|recovered|verloren|satt|"
     r"nicht mehr|kein\w* .{0,20}mehr|jetzt|aufgehört|aufgegeben|gewechselt|statt|nun|wieder|"
     r"ya no|dejó de|dejé de|ahora|en vez de|cambió|otra vez|arrêté|désormais|maintenant|à nouveau|changé|abandonné)\b|"
     r"(?:\bne\b|\bn['’]).{1,30}\bplus\b"
@@ -84,7 +86,7 @@ CALENDAR = frozenset(_CALENDAR_WORDS.split())
 
 PLAN = (
     r"\b(?:plans?|planning|planned|wants? to|would like to|hopes? to|intends?|is going to|will|is looking for|"
-    r"is saving|is thinking (?:of|about)|is about to|looks? forward to|dreams? of|has booked|booked|möchte|will|plant|"
+    r"is saving|is thinking (?:of|about)|is about to|looks? forward to|dreams? of|has booked|booked|möchte|will|plant(?= (?:ein|zu|den|die|das|im|für|nach|sein|ihr|mit)\w*\b)|"
     r"hat vor|quiere|planea|va a|espera|veut|prévoit|va|compte|espère)\b"
 )
 

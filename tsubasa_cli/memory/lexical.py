@@ -16,7 +16,7 @@ _HEAD_NAME = re.compile(
     r"(?!The |My |His |Her |In |On |Since |Until )([A-ZÀ-Þ][\wÀ-ÿ-]+)(?=['’]s | [a-zß-ÿ])"
 )
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
-_WHO = {"user", "nutzer", "nutzers", "nutzerin", "benutzer", "benutzerin"} | {
+USER_WORDS = {"user", "nutzer", "nutzers", "nutzerin", "benutzer", "benutzerin"} | {
     "usuario",
     "usuaria",
     "utilisateur",
@@ -27,7 +27,7 @@ _WHO = {"user", "nutzer", "nutzers", "nutzerin", "benutzer", "benutzerin"} | {
 @lru_cache(maxsize=4096)
 def content_stems(text: str, language: str = "en") -> frozenset[str]:
     """The stems of the words that carry meaning; numbers stay, function words go."""
-    words = (word for word in content_words(text, language) if word.casefold() not in _WHO)
+    words = (word for word in content_words(text, language) if word.casefold() not in USER_WORDS)
     return frozenset(_even(part) for word in words for part in parts(word, language))
 
 

@@ -13,7 +13,7 @@ from functools import cache
 
 from tsubasa_cli.memory import change_cues as cues
 from tsubasa_cli.memory.endings import SAME_THING, topic_stems
-from tsubasa_cli.memory.lexical import content_stems, has_cue, is_plan, names_in
+from tsubasa_cli.memory.lexical import USER_WORDS, content_stems, has_cue, is_plan, names_in
 from tsubasa_cli.memory.life_patterns import PARTS, Part
 from tsubasa_cli.memory.narrative import current_part
 from tsubasa_cli.memory.slots import slot_values
@@ -54,10 +54,10 @@ def parts_changed(statement: str) -> frozenset[str]:
     """The parts of life of which ``statement`` tells a beginning or an end."""
     if has_cue(_BESIDE, statement) or has_cue(cues.PLAN, statement):
         return frozenset()
-    entered = _parts(statement, lambda part: part.entered)
+    entered = _parts(statement, _entered)
     if has_cue(_SHORT_TIME, statement):
         entered = frozenset()
-    return entered | _parts(statement, lambda part: part.left)
+    return entered | _parts(statement, _left)
 
 
 def supersedes(old: Observation, new: Observation) -> bool:
@@ -79,8 +79,9 @@ def _is_elsewhere(old: Observation, new: Observation) -> bool:
 
 def _has_ended(old: Observation, new: Observation) -> bool:
     """Whether ``new`` tells the end of it, and of nothing that goes by another name."""
-    ended = _parts(new.statement, lambda part: part.left) & parts_held(old.statement, old.subject)
-    return bool(ended) and (_names(new) <= _names(old) or not _names(old))
+    begun, ended = (_parts(new.statement, which) for which in (_entered, _left))
+    is_over = bool((ended - begun) & parts_held(old.statement, old.subject))
+    return is_over and (_names(new) <= _names(old) or not _names(old))
 
 
 def _own_stems(note: Observation) -> frozenset[str]:
@@ -99,7 +100,7 @@ def _frame() -> frozenset[str]:
 
 def _names(note: Observation) -> frozenset[str]:
     whose = frozenset(note.subject.split())
-    return names_in(current_part(note.statement)) - cues.CALENDAR - whose
+    return names_in(current_part(note.statement)) - cues.CALENDAR - whose - USER_WORDS
 
 
 def _is_birth(old: Observation, new: Observation, shared: frozenset[str]) -> bool:
@@ -111,6 +112,14 @@ def probes(new: Observation) -> list[str]:
     """Sentences near which what ``new`` changes may be found."""
     changed = parts_changed(new.statement)
     return [part.probe for part in PARTS if part.name in changed]
+
+
+def _entered(part: Part) -> str:
+    return part.entered
+
+
+def _left(part: Part) -> str:
+    return part.left
 
 
 def _parts(text: str, pattern_of: Callable[[Part], str]) -> frozenset[str]:

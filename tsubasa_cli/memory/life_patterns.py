@@ -45,6 +45,13 @@ _TRADES = (
 )
 _A_TRADE = rf"(?:an? |the |eine? |un[ae]? )?(?:[a-zà-ÿ-]+ ){{0,3}}(?:{_TRADES})"
 _BE = r"(?:is|am|became|has become|bin|ist|wurde|es|soy|est|suis|devenue?)"
+_WORKPLACE = r"(?:supermarket|shop|store|hotel|hospital|school|restaurant|factory|office|firm|company|bank|warehouse|clinic|museum|library|bar|café|cafe|pub|farm|airport|station|zoo|call cent(?:er|re)|garage|salon|theatre|theater|newspaper|ministry|town hall|practice|pharmacy|bakery|brewery|laboratory|lab|startup|agency|construction site|post office|court|prison|shipyard|harbou?r|mine|mill)"
+_LABOURS = r"(?:works?|stacks?|serves?|cleans?|cooks?|sells?|helps? out|washes|guards?|repairs?|fixes|delivers?|packs?|teaches|manages?|does shifts|programs|codes|cuts hair|waits)"
+_NO_TRADE = (
+    r"(?:strict |happy |proud |new |big |real |total |complete )*(?:vegan|vegetarian|pescatarian|father|mother|dad|mum|mom|parent|grand\w+|uncle|aunt|god\w+|"
+    r"member|fan|student|pupil|runner|smoker|non-?smoker|swimmer|climber|cyclist|drinker|dancer|reader|player|bit|lot|little|citizen|resident|widow\w*|bachelor|"
+    r"\w*owner|millionaire|wreck|mess|couple|\w+ person|night owl|early \w+|believer|convert|christian|muslim|catholic|buddhist|supporter|user|friend|neighbou?r)\b"
+)
 _IDLE = r"\b(?:unemployed|jobless|out of work|between jobs|out of a job|looking for work)\b"
 _NEW_TRADE = (
     r"\b(?:makes?|earns?|verdient) (?:a|their|his|her|my|sein\w*|ihr\w*) (?:living|bread|money|geld)\b[^.;]{0,40}\b(?:as|with|from|als|mit)\b|"
@@ -70,6 +77,8 @@ _PRODUCTS = {
     "messenger": "whatsapp|signal|telegram|threema|imessage|messenger",
     "mail": "gmail|outlook|yahoo mail|proton ?mail|gmx|icloud mail|hotmail",
     "editor": "vim|emacs|vs ?code|sublime|pycharm|intellij|neovim|nano|atom",
+    "writing": "(?-i:Word)|scrivener|google docs|libreoffice|latex|ulysses|(?-i:Pages)",
+    "search": "google search|duckduckgo|bing|kagi|ecosia",
     "console": "playstation|xbox|nintendo switch|steam deck",
 }
 """Things of one kind, of which one is mostly enough."""
@@ -78,35 +87,41 @@ PARTS: tuple[Part, ...] = (
     Part(
         "home",
         "The user lives in a flat in a town.",
-        rf"\b(?:lives?|living|resides?|residing|lodges|is staying (?:with|in|at)|stays (?:with|at)|dwells|is based|wohnt|lebt|vive|habite|vit) (?!on\b|by\b|for\b|a car|a bike|a desk|von\b)|"
+        rf"(?<!['’] )\b(?:lives?|living|resides?|residing|lodges|is (?:staying|crashing|sleeping|camping)|stays|dwells|is based|wohnt|lebt|vive|habite|vit) (?:[\w-]+ ){{0,3}}(?:in|at|with|near|above|over|next|by|on (?:the|a|their)|together|alone|abroad|downtown|bei|zur?|en|con|à|chez|dans)\b(?! (?:by|oneself|mind|touch|fear|peace))|"
         rf"\b(?:rents?|renting|shares?|sharing|sublets?) (?:an? |the |their |his |her )?(?:[\w-]+ ){{0,3}}{_DWELLING}\b|"
         rf"\b(?:has|got|hat|tiene|a) (?:an? |their own |his own |her own |the |eine? |un[ae]? )(?!{_NOT_MAIN})(?:[\w-]+ ){{0,3}}{_DWELLING} (?:in|at|on|near|above|by|with|for|within|en|à|bei)\b|"
         rf"\b(?:{_DWELLING}|home|address)\b (?:is|ist|es|est) ",
         rf"\b(?:moved|has moved|moving|gone) in(?:to)? (?:with |together|an? |the |their |his |her )|"
         rf"\b(?:settled|has settled|is settled|settled down)(?: \w+){{0,3}} (?:in|into)\b|\bsettled in\b|"
-        rf"\b(?:found|bought|has bought|has found|got|rented|built|has built|owns)(?: and \w+)? (?:an? |the |their |his |her )(?!{_NOT_MAIN})(?:[\w-]+ ){{0,3}}{_DWELLING}(?: of (?:their|his|her|my) own)? (?:in|near|by|outside|at)\b(?!.*\b(?:holiday|weekend|summer|let|rent out|invest)\w*)|"
-        rf"\b(?:own four walls|a roof over|new (?:home|address|{_DWELLING}))\b(?!.*\b(?:holiday|weekend)\w*)|"
+        rf"\b(?:found|bought|has bought|has found|got|rented|built|has built|owns)(?: and \w+)? (?:(?:themselves|himself|herself) )?(?:an? |the |their |his |her )(?!{_NOT_MAIN})(?:[\w-]+ ){{0,3}}{_DWELLING}(?: of (?:their|his|her|my) own)? (?:in|near|by|outside|at)\b(?!.*\b(?:holiday|weekend|summer|let|rent out|invest)\w*)|"
+        rf"\b(?:traded|swapped|exchanged|left) [^.;]{{2,40}} for (?:an? |the |their |his |her )(?!{_NOT_MAIN})(?:[\w-]+ ){{0,3}}{_DWELLING}\b|"
+        rf"\b(?:own four walls|a roof over|(?<!a )(?<!for )new (?:home|address|{_DWELLING}))\b(?!.{{0,30}}\bfor (?:the|their|his|her|an?) (?:cousin|friend|brother|sister|parents|mother|son|daughter)\b)(?!.*\b(?:holiday|weekend)\w*)|"
         rf"\bis (?:now )?(?:a resident of|resident in|at home in|based in)\b|\blives? (?:now|together|alone)\b|\b(?:now|nowadays) lives?\b|"
         rf"\b(?:is |went |has gone |moved |is living )(?:now )?back (?:home|at|in|with|to live)\b.{{0,30}}\b(?:parents?|mum|mom|dad|mother|father|home|for good)\b|"
-        rf"\b(?:eingezogen|umgezogen|zusammengezogen)\b|\b(?:wohnt|lebt) (?:jetzt|nun|inzwischen|mittlerweile)\b|\bvive ahora\b|\bahora vive\b|\bse (?:ha )?instal(?:ó|ado)\b|\bs['’]est installée?\b|\bhabite (?:maintenant|désormais)\b",
+        rf"\b(?:eingezogen|umgezogen|zusammengezogen)\b|\b(?:wohnt|lebt) (?:jetzt|nun|inzwischen|mittlerweile)\b|\b(?:jetzt|nun|inzwischen|mittlerweile) in [^.;]{{2,25}} (?:zu hause|zuhause|daheim)\b|\bvive ahora\b|\bahora vive\b|\bse (?:ha )?instal(?:ó|ado)\b|\bs['’]est installée?\b|\bhabite (?:maintenant|désormais)\b",
         r"\b(?:moved out|is homeless|gave up the (?:flat|apartment|room)|ausgezogen)\b",
     ),
     Part(
         "trade",
         "The user is a nurse by profession.",
-        rf"\b{_BE} {_A_TRADE}\b|\b(?:works?|working|is employed|arbeitet|trabaja|travaille) (?:[^.;]{{0,30}} )?(?:as|als|como|de|comme)\b|"
-        r"\b(?:teaches|nurses|waits tables|drives an? (?:taxi|bus|truck|lorry|tram))\b|" + _IDLE,
+        rf"\b{_BE} {_A_TRADE}\b|\b(?:works|others work|(?:is|are|been) working|is employed|arbeitet|trabaja|travaille) (?:[^.;]{{0,30}} )?(?:as|als|como|de|comme)\b|"
+        r"\b(?:teaches|nurses|waits tables|drives an? (?:[\w-]+ )?(?:taxi|bus|truck|lorry|tram|train|delivery van|forklift))\b|"
+        rf"\b{_LABOURS}\b[^.;]{{0,40}}\b(?:at|in|for|on) (?:an? |the |their |his |her )(?:[\w-]+ ){{0,2}}{_WORKPLACE}\b|" + _IDLE,
         rf"\b{_BE} (?:now |officially |finally |jetzt |nun |ahora |maintenant )+{_A_TRADE}\b|\b{_BE} {_A_TRADE}\b[^.;]{{0,40}}\b{_NOW}\W*$|"
+        rf"^(?:now|jetzt|nun|inzwischen|mittlerweile|ahora|maintenant|désormais)\b[^.;]{{0,25}}\b{_BE}\b[^.;]{{0,25}}\b(?:{_TRADES})\b|"
+        rf"\bis (?:now )?an? (?!{_NO_TRADE})(?:[a-z-]+ ){{0,2}}[a-z-]+ (?:now|by trade|these days|nowadays)\b|\bis now an? (?!{_NO_TRADE})(?:[a-z-]+ ){{0,2}}[a-z-]+(?:er|or|ist|ian|ant|ent|man|woman|keeper|smith|wright)\b|"
+        r"\b(?:started|began|starts|has started|has begun) (?:out )?(?:work(?:ing)? )?as (?:an? |the )|\bdrives an? (?:[\w-]+ )?(?:taxi|bus|truck|lorry|tram|train|delivery van|forklift)\b[^.;]{0,20}\b(?:now|these days|nowadays)\b|"
         rf"\b(?:became|has become|wurde|devenue?) {_A_TRADE}\b|\b(?:retrained|requalified|was hired|was taken on|is training) as\b|"
         rf"\b(?:works?|working|arbeitet|trabaja|travaille)\b[^.;]{{0,20}}\b{_NOW}\b[^.;]{{0,10}}\b(?:as|als|como|comme)\b|\b(?:works?|arbeitet|trabaja|travaille) (?:as|als|como|comme)\b[^.;]{{0,50}}\b{_NOW}\W*$|" + _NEW_TRADE,
-        _NO_JOB,
+        r"\b(?:has retired|is (?:now )?retired|in rente|se jubiló|à la retraite)\b",
     ),
     Part(
         "post",
         "The user works for a company.",
-        r"\b(?:works?|working|is employed|arbeitet|trabaja|travaille) (?!out\b|on\b|hard\b|from home\b)(?:[^.;]{0,40} )?(?:at|for|in|with|nights?|shifts?|bei|für|en|para|chez|pour)\b|"
+        r"\b(?:works|others work|(?:is|are|been) working|is employed|arbeitet|trabaja|travaille) (?!out\b|on\b|hard\b|from home\b)(?:[\w-]+ ){0,4}?(?:at|for|in|nights?|shifts?|bei|für|en|para|chez|pour)\b|"
         rf"\bhas an? (?:[\w-]+ )?(?:job|position|post)\b|\b{_BE} {_A_TRADE}\b[^.;]{{0,30}}\b(?:at|for|in)\b|"
-        r"\b(?:does|works) shifts\b|\bruns an? [\w ]{0,20}(?:shop|store|business|café|cafe|restaurant|company|firm|bar)\b|\bwrites (?:code|software) for\b|" + _IDLE,
+        rf"\b{_LABOURS}\b[^.;]{{0,40}}\b(?:at|in|for|on) (?:an? |the |their |his |her )(?:[\w-]+ ){{0,2}}{_WORKPLACE}\b|"
+        r"\b(?:does|works) shifts\b|\bwrites (?:code|software) for\b|" + _IDLE,
         r"\b(?:got|landed|found|has got|has found|accepted|took) (?:an? |the )?(?:new )?(?:job|position|post|offer)\b(?! (?:interview|description))|"
         r"\bhas signed (?:on|with)\b|"
         r"\bopened (?:an? |their |his |her )(?:own )?(?:[\w-]+ ){0,2}(?:shop|store|bookshop|café|cafe|bakery|restaurant|practice|studio|business|company|workshop|firm|salon)\b|"
@@ -116,15 +131,15 @@ PARTS: tuple[Part, ...] = (
     Part(
         "love",
         "The user has a girlfriend and is not single.",
-        rf"\b(?:single|married|engaged|divorced|separated|widowed|dating|in a relationship|on their own|couple|verheiratet|verlobt|ledig|casad[oa]|solter[oa]|mariée?|célibataire)\b|\bhas an? (?:[\w-]+ )?{_LOVER}\b",
-        r"\b(?:got|is|has been|was|were|are) (?:now |newly |happily |finally )*(?:engaged|remarried|wed|a couple)\b|\b(?:got|has got|was|were) (?:re)?married\b|\btied the knot\b|\bsaid (?:yes|i do)\b|\bproposed\b|\b(?:in love with|seeing|dating) (?:someone|somebody|(?-i:[A-Z]))|\bis not single\b|\bfell in love\b",
-        r"\b(?:broke up|split up|separated|divorce came through|(?:got|is|are) divorced|is single (?:again|now)|is an ex|dumped|walked out|left the user|called off the (?:wedding|engagement))\b|\b(?:their|his|her|my|user['’]s) ex(?!\w|-)|\b(?:getrennt|geschieden)\b|\bse (?:separ|divorci)\w+|\bséparée?s?\b",
+        rf"\b(?:single|married|engaged|divorced|separated|widowed|dating|in a relationship|on their own|couple|verheiratet|verlobt|ledig|casad[oa]|solter[oa]|mariée?|célibataire)\b|\bhas an? (?:[\w-]+ )?{_LOVER}\b|\bthe user and (?:their|his|her) {_LOVER}\b",
+        r"\b(?:got|is|has been|was|were|are) (?:now |newly |happily |finally )*(?:engaged|remarried|wed|a couple)\b|\b(?:got|has got|was|were) (?:re)?married\b|\btied the knot\b|\bsaid (?:yes|i do)\b|\bproposed\b|\b(?:is in love with|(?:is|been|started|began) (?:seeing|dating)) (?:someone|somebody|(?-i:[A-Z][\w-]+(?!['’])))|\bis not single\b|\bfell in love\b",
+        r"\b(?:broke up|split up|separated|divorce came through|(?:got|is|are) divorced|is single (?:again|now)|is an ex|dumped|walked out|left the user|called it quits|called off the (?:wedding|engagement))\b|\b(?:their|his|her|my|user['’]s) ex(?!\w|-)|\b(?:getrennt|geschieden)\b|\bse (?:separ|divorci)\w+|\bséparée?s?\b",
     ),
     Part(
         "diet",
         "The user is a vegetarian and eats no meat.",
         rf"\b(?:vegan|vegetarian|pescatarian|flexitarian|plant-based|low[- ]carb|keto|vegetari\w+|vegan\w+|végétarien\w*|végane?)\b|\b(?:eats?|lives? on|isst|come|mange)\b[^.;]{{0,30}}\b(?:{_MEAT}|everything|alles|de todo|de tout)\b",
-        rf"\b(?:is|became|has become|turned|went|has gone|has turned|ist|es|est) (?:now |jetzt |ahora |maintenant )*(?:an? )?(?:strict )?(?:vegan|vegetarian|pescatarian|vegetari\w+|vegan\w+|végétarien\w*|végane?)\b|\b(?:cut out|has cut out|gave up|stopped eating|swore off) (?:all )?{_MEAT}\b|\b(?:eats?|enjoy(?:s|ing)|has been (?:eating|enjoying)|isst|come|mange)\b[^.;]{{0,30}}\b(?:{_MEAT}|everything|fish|eggs?|cheese|alles|de todo|de tout)\b[^.;]{{0,20}}\b(?:again|since|now|wieder|otra vez|à nouveau)\b|\bno (?:longer|more) (?:vegan|vegetarian)\b",
+        rf"\b(?:is|became|has become|turned|went|has gone|has turned|has been|lives?|living|eats?|eating|ist|es|est) (?:now |jetzt |ahora |maintenant |living |eating )*(?:an? )?(?:strict )?(?:vegan|vegetarian|pescatarian|plant-based|vegetari\w+|vegan\w+|végétarien\w*|végane?)\b|\b(?:cut out|has cut out|gave up|stopped eating|swore off) (?:all )?{_MEAT}\b|\b(?:eats?|enjoy(?:s|ing)|has been (?:eating|enjoying)|isst|come|mange)\b[^.;]{{0,30}}\b(?:{_MEAT}|everything|fish|eggs?|cheese|alles|de todo|de tout)\b[^.;]{{0,20}}\b(?:again|since|now|wieder|otra vez|à nouveau)\b|\bno (?:longer|more) (?:vegan|vegetarian)\b",
     ),
     Part(
         "alcohol",
@@ -142,7 +157,7 @@ PARTS: tuple[Part, ...] = (
         "commute",
         "The user takes the bus to work.",
         rf"\b(?:takes?|drives?|cycles?|walks?|commutes?|rides?|goes|gets|runs|fährt|geht|va|conduit)\b[^.;]{{0,30}}{_GOAL}\b|\bcommutes?\b",
-        rf"\b(?:takes?|drives?|cycles?|walks?|commutes?|rides?|goes|gets|fährt|geht|va)\b(?=[^.;]{{0,50}}\b{_NOW}\b|[^.;]{{0,50}}\binstead\b|[^.;]{{0,20}}\bon foot\b)[^.;]{{0,60}}(?:{_GOAL}|\b(?:by|on|mit dem|mit der|en|à) {_WAY})\b|\b(?:now|nowadays) (?:takes|drives|cycles|walks|commutes|rides)\b",
+        rf"\b(?:takes?|drives?|cycles?|walks?|commutes?|rides?|goes|gets|fährt|geht|va)\b(?=[^.;]{{0,50}}\b{_NOW}\b|[^.;]{{0,50}}\binstead\b|[^.;]{{0,20}}\bon foot\b)[^.;]{{0,60}}(?:{_GOAL}|\b(?:by|on|mit dem|mit der|en|à) {_WAY})\b|\bnew (?:[\w-]+ )?(?:e-bike|bike|car|scooter|moped) (?:gets|takes|brings) (?:the user|them|him|her)\b|\b(?:now|nowadays) (?:takes|drives|cycles|walks|commutes|rides)\b",
     ),
     Part(
         "car",
@@ -201,7 +216,7 @@ PARTS: tuple[Part, ...] = (
             f"The user uses {products.split('|')[0]}.",
             rf"\b(?:{products})\b",
             rf"\b(?:switched|moved|migrated|changed|went over|gone over|went back|is back|converted)\b[^.;]{{0,40}}\b(?:to|on|with) (?:an? |the )?(?:{products})\b|"
-            rf"\b(?:uses?|keeps|has|is on|runs|listens|writes|bought|got|nutzt|usa|utilise)\b[^.;]{{0,30}}\b(?:{products})\b[^.;]{{0,30}}\b(?:{_NOW}|instead)\b",
+            rf"\b(?:uses?|keeps|has|is on|runs|listens|writes|does|bought|got|nutzt|usa|utilise)\b[^.;]{{0,30}}\b(?:{products})\b[^.;]{{0,30}}\b(?:{_NOW}|instead)\b",
         )
         for name, products in _PRODUCTS.items()
     ),

@@ -23,7 +23,7 @@ UNSURE = (
     r"about|dream(?:s|ed|t)? (?:of|about)|about to|will|'ll|going to|used to|no longer|never|"
     r"n['’]t|does not|do not|did not|is not|was not|has not|formerly|previously|imagine[sd]?|"
     r"pretends?|jok(?:es?|ed|ing|ingly)|almost|nearly|supposed to|offer(?:ed)? |applied|applying|"
-    r"applies|also works|also has|second job|side job|visit(?:s|ed|ing)?|interview\w*|"
+    r"applies|also works|also has|second job|side job|volunteer\w*|visit(?:s|ed|ing)?|interview\w*|"
     r"möchte|würde|könnte|vielleicht|früher|nicht mehr|will|plant|falls|"
     r"quiere|quisiera|querría|tal vez|quizás?|ya no|planea|antes|si|"
     r"veut|voudrait|peut-être|ne\b.{1,20}\bplus|envisage|avant)\b"

@@ -35,6 +35,9 @@ SURE_SAME = 0.55
 SURE_PARAPHRASE = 0.7
 """Where the newer note has words of its own, which are lost if it is taken for a repeat."""
 SURE_CHANGE = 0.5
+SURE_CHANGE_UNTOLD = 0.7
+"""Where no word of ``memory.endings`` says so: 10 of 46 such changes among the labelled pairs are
+surer than this with the 1.5B's judgement, and nothing else; 4 by code alone, and 1 mistake."""
 SURE_CHANGE_OF_EVENT = 0.8
 """What happened stays happened, so that an event changes takes more."""
 SURE_MORE = 0.8
@@ -99,7 +102,7 @@ def by_signals(
     """What is probable enough to act on, or None."""
     changes, same = probabilities[Relation.CHANGES], probabilities[Relation.SAME]
     known = same + probabilities[Relation.ADDS]
-    if changes >= _change_threshold(old) and ends(old, new) and _may_have_changed(old, new):
+    if changes >= _change_threshold(old, new) and _may_have_changed(old, new):
         return Verdict(old, Bearing.CHANGES, f"{changes:.0%} a change", changes)
     if not _may_be_one(old, new):
         return None
@@ -330,9 +333,10 @@ def _alike(wrong: Sequence[Observation]) -> list[Observation]:
     ]
 
 
-def _change_threshold(old: Observation) -> float:
+def _change_threshold(old: Observation, new: Observation) -> float:
     is_past = old.kind is Kind.EVENT and not slot_values(old.statement, old.subject)
-    return SURE_CHANGE_OF_EVENT if is_past else SURE_CHANGE
+    least = SURE_CHANGE if ends(old, new) else SURE_CHANGE_UNTOLD
+    return max(least, SURE_CHANGE_OF_EVENT) if is_past else least
 
 
 def _may_have_changed(old: Observation, new: Observation) -> bool:
