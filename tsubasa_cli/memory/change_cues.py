@@ -31,6 +31,9 @@ ENDING = (
     r"swapped|replaced|changed (?:from|to)|went back to|back to|over to|used to|got rid of|these days|nowadays|by now|now|"
     r"again|turned|became|(?:is|are) gone|sold|"
     r"lost (?:all |any )?interest|died|passed away|went up|went down|gave (?:\w+ ){0,3}away|given away|threw (?:\w+ ){0,3}(?:out|away)|"
+    r"left (?:the|their|his|her) (?:[\w-]+ ){0,2}(?:club|team|choir|band|group|course|party|church|class|orchestra|union|army)|"
+    r"threw in the towel|put an? (?:end|stop) to|disbanded|ran out|expired|(?:did not|didn['’]t) renew|came off|called it a day|"
+    r"(?:done|through) with|parted (?:with|ways)|packed in|"
     r"scrapped|hung up|gathers dust|is history|is over|had enough|bored (?:of|with|by)|as good as new|healed|cured|recovered|verloren|satt|"
     r"nicht mehr|kein\w* .{0,20}mehr|jetzt|aufgehört|aufgegeben|gewechselt|statt|nun|wieder|"
     r"ya no|dejó de|dejé de|ahora|en vez de|cambió|otra vez|arrêté|désormais|maintenant|à nouveau|changé|abandonné)\b|"
@@ -139,8 +142,8 @@ OPPOSITES = (
 )  # fmt: skip
 
 CONTRARY_OF_ONE_THING = (
-    ("love like enjoy adore fond fan prefer mag liebt gern gusta encanta aime adore",
-     "hate dislike detest loathe stand sick bored hasst odia détest"),
+    ("love like enjoy adore fond fan prefer crave delight goosebump mag liebt gern gusta encanta aime adore",
+     "hate dislike detest loathe stand sick bored boring nightmare disgust gross nausea hasst odia détest"),
     ("rent", "buy bought own mortgage"),
     ("sell sold", "own drive have"),
     ("alone", "together flatmate roommate"),
