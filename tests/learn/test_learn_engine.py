@@ -125,6 +125,39 @@ async def test_texts_weigh_what_torch_says(engine: Engine, tiny_model: Path) -> 
     assert (weighed.sums[2], weighed.counts[2]) == (0.0, 0)
 
 
+class TestSideBySide:
+    async def test_each_reply_is_what_it_is_alone(self, engine: Engine, tiny_model: Path) -> None:
+        """More prompts than are made at once, some longer than a batch, and one by itself."""
+        await engine.load(_spec(tiny_model))
+        prompts = [
+            (ASKED[0], Message("user", f"What is {n} and {n}? " + "Be kind. " * 30 * (n % 5)))
+            for n in range(11)
+        ]
+        alone = [await engine.complete(prompt, max_tokens=12) for prompt in prompts]
+        assert len({completion.text for completion in alone}) >= 5
+        assert await engine.complete_all(prompts, max_tokens=12) == alone
+        assert await engine.complete_all(prompts[:1], max_tokens=12) == alone[:1]
+
+    async def test_a_reply_that_ends_is_whole_and_others_go_on(
+        self, engine: Engine, smollm2: Path
+    ) -> None:
+        await engine.load(_spec(smollm2))
+        system = Message("system", "You are a helpful assistant. Answer clearly and to the point.")
+        asked = ("What is the capital of France?", "Tell me a very long story.")
+        prompts = [(system, Message("user", text)) for text in asked]
+        short, long = await engine.complete_all(prompts, max_tokens=24)
+        assert short.is_whole
+        assert not long.is_whole
+        assert len(long.text) > len(short.text)
+
+    async def test_nothing_is_asked_and_nothing_may_be_said(
+        self, engine: Engine, tiny_model: Path
+    ) -> None:
+        await engine.load(_spec(tiny_model))
+        assert await engine.complete_all([], max_tokens=6) == []
+        assert [c.text for c in await engine.complete_all([ASKED], max_tokens=0)] == [""]
+
+
 async def _said(engine: Engine) -> str:
     return (await _done(engine, False, 12)).text
 

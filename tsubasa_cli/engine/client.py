@@ -14,7 +14,9 @@ from tsubasa_cli.engine.child import Child
 from tsubasa_cli.engine.errors import EngineDied, OutOfMemoryError, error_of
 from tsubasa_cli.engine.protocol import (
     Complete,
+    CompleteAll,
     Completed,
+    CompletedAll,
     Completion,
     Count,
     Counted,
@@ -326,6 +328,18 @@ class Engine:
         ask = (tuple(messages), max_tokens, sampling, prefix, tuple(stop), schema)
         done = await self._last(self._survive(lambda i: Complete(i, *ask)), Completed)
         return Completion(done.text, done.is_whole)
+
+    async def complete_all(
+        self, prompts: Sequence[Sequence[Message]], *, max_tokens: int
+    ) -> list[Completion]:
+        """The likeliest reply, without thinking, to each of ``prompts``. They are made side by
+        side, which is several times faster than one after the other, and rounds a little
+        differently. Raises as ``score``; ``OutOfMemoryError`` without room for their cache."""
+        entries = tuple(map(tuple, prompts))
+        made = await self._last(
+            self._survive(lambda i: CompleteAll(i, entries, max_tokens)), CompletedAll
+        )
+        return [Completion(*each) for each in zip(made.texts, made.are_whole, strict=True)]
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """A vector of length 1 for each of ``texts``, by a model loaded with ``embedding``; of a

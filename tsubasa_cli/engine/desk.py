@@ -7,8 +7,18 @@ from collections.abc import Callable
 from tsubasa_cli.engine.lane import Lane
 from tsubasa_cli.engine.native import NativeError
 from tsubasa_cli.engine.native_context import GivenUpError
-from tsubasa_cli.engine.protocol import Complete, Encode, Event, Failed, Score, Weigh, Work
+from tsubasa_cli.engine.protocol import (
+    Complete,
+    CompleteAll,
+    Encode,
+    Event,
+    Failed,
+    Score,
+    Weigh,
+    Work,
+)
 from tsubasa_cli.engine.reply import Machine
+from tsubasa_cli.engine.side_by_side import completed_all
 from tsubasa_cli.engine.weighing import encoded, weighed
 from tsubasa_cli.engine.work import Bench, Completing, Scoring
 
@@ -45,7 +55,7 @@ class Desk:
             self._lane.close()
             self._lane = None
 
-    def do(self, request: Score | Complete | Encode | Weigh) -> Event:
+    def do(self, request: Score | Complete | CompleteAll | Encode | Weigh) -> Event:
         """The last event of ``request``."""
         self._request = request
         try:
@@ -58,12 +68,14 @@ class Desk:
                 self.rest()
             return Failed(request.id, error.code, _in_words(error.code), error.why)
 
-    def _done(self, request: Score | Complete | Encode | Weigh) -> Event:
+    def _done(self, request: Score | Complete | CompleteAll | Encode | Weigh) -> Event:
         machine = self._machine
         if isinstance(request, Encode):
             return encoded(machine.maker, request, self._give_way)
         if isinstance(request, Weigh):
             return weighed(machine.model, request, self._give_way)
+        if isinstance(request, CompleteAll):
+            return completed_all(machine.model, machine.maker, request, self._give_way)
         if self._lane is None:
             self._lane = Lane(machine.model, machine.context.n_ctx)
             self._lane.context.give_up_when(self._is_unwanted)

@@ -43,6 +43,17 @@ class ContextShape:
     pooling: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """``tokens`` of ``sequence`` from ``position`` on; with ``is_last`` the last of them gives
+    logits."""
+
+    tokens: Sequence[int]
+    position: int
+    sequence: int
+    is_last: bool
+
+
 class GivenUpError(Exception):
     """What was computed is not wanted any more, or not now."""
 
@@ -137,6 +148,15 @@ class NativeContext:
                 self._add(token, position, sequence, True)
         self._compute()
 
+    def decode_parts(self, parts: Sequence[Part]) -> None:
+        """Evaluate parts of several sequences, up to ``n_batch`` tokens in all."""
+        self._batch.n_tokens = 0
+        for part in parts:
+            for index, token in enumerate(part.tokens):
+                is_output = part.is_last and index + 1 == len(part.tokens)
+                self._add(token, part.position + index, part.sequence, is_output)
+        self._compute()
+
     def _add(self, token: int, position: int, sequence: int, is_output: bool) -> None:
         batch = self._batch
         index = batch.n_tokens
@@ -179,6 +199,10 @@ class NativeContext:
     def drop_from(self, position: int, sequence: int = 0) -> bool:
         """Remove everything from ``position`` on; False where the architecture cannot."""
         return bool(llama.llama_memory_seq_rm(self._memory, sequence, position, -1))
+
+    def share(self, source: int, sequence: int, count: int) -> None:
+        """The first ``count`` positions of ``source`` are those of ``sequence`` too."""
+        llama.llama_memory_seq_cp(self._memory, source, sequence, 0, count)
 
     def clear(self) -> None:
         """Empty the cache of all sequences."""

@@ -186,6 +186,16 @@ class Complete(Work):
 
 
 @dataclass(frozen=True, slots=True)
+class CompleteAll(Work):
+    """The likeliest reply, without thinking, to each of ``prompts``, of up to ``max_tokens``;
+    several are made at once."""
+
+    kind = "complete_all"
+    prompts: tuple[tuple[Message, ...], ...]
+    max_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class Embed(Work):
     """Turn each of ``texts`` into a vector."""
 
@@ -380,6 +390,17 @@ class Completed(Event):
     text: str
     is_whole: bool
     cached: int
+    evaluated: int
+
+
+@dataclass(frozen=True, slots=True)
+class CompletedAll(Event):
+    """Per prompt its reply, and whether the model ended it; ``evaluated`` counts all tokens that
+    were computed."""
+
+    kind = "completed_all"
+    texts: tuple[str, ...]
+    are_whole: tuple[bool, ...]
     evaluated: int
 
 

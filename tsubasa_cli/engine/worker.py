@@ -25,6 +25,7 @@ from tsubasa_cli.engine.process import log_crashes, settle_in
 from tsubasa_cli.engine.prompt import PromptMaker
 from tsubasa_cli.engine.protocol import (
     Complete,
+    CompleteAll,
     Count,
     Counted,
     Embed,
@@ -85,6 +86,7 @@ class Worker:
             Totals: self._totals,
             Score: self._work,
             Complete: self._work,
+            CompleteAll: self._work,
             Encode: self._work,
             Weigh: self._work,
             Embed: self._embed,
@@ -260,7 +262,7 @@ class Worker:
 
     # ------------------------------------------------------------- memory work
 
-    def _work(self, request: Score | Complete | Encode | Weigh) -> None:
+    def _work(self, request: Score | Complete | CompleteAll | Encode | Weigh) -> None:
         if self._desk is None:
             raise _unsuitable(self._embedder)
         self.emit(self._desk.do(request))
