@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from night_helpers import connection_log, remember, taught, tiny_night
+from night_helpers import TINY, connection_log, remember, taught, tiny_night
 from typer.testing import CliRunner
 
+from tsubasa_cli.cli import learn_commands
 from tsubasa_cli.cli.commands import app
+from tsubasa_cli.cli.learn_commands import RefusedError
 from tsubasa_cli.errors import InputError, TsubasaError
+from tsubasa_cli.learn.clock import seconds_of
 from tsubasa_cli.learn.device import Device
+from tsubasa_cli.learn.gate import passing
+from tsubasa_cli.learn.gate.verdict import Check
 from tsubasa_cli.learn.ground import Ground, Hooks, Wishes
 from tsubasa_cli.learn.plan import make_plan, require_feasible
-from tsubasa_cli.learn.values import RunState
+from tsubasa_cli.learn.values import Apply, RunState
 
 
 def _run(*arguments: str) -> str:
@@ -81,6 +87,69 @@ class TestPlan:
     def test_an_unknown_device_is_refused(self) -> None:
         with pytest.raises(InputError, match="no device"):
             _run("--dry-run", "--device", "abacus")
+
+
+class TestRefused:
+    """What the gate refused is not taught again, night after night, for nothing."""
+
+    @pytest.fixture
+    def refused(self, ground: Ground, monkeypatch: pytest.MonkeyPatch) -> str:
+        """A night by hand that the gate refused, with the recipe and wishes of the command."""
+        harmful = [Check("drift", False, 0.2, 0.1, 0.3, 0.04, "perplexity 10 before, 12 now")]
+        monkeypatch.setattr(passing, "verdict", lambda *_given: harmful)
+        monkeypatch.setattr(learn_commands, "_wishes", _quick_wishes)
+        with pytest.raises(RefusedError):
+            _run("--apply", "adapter")
+        [run] = ground.runs.all()
+        assert run.state is RunState.REFUSED
+        return run.id
+
+    def test_by_hand_it_says_so_and_force_tries_again(self, ground: Ground, refused: str) -> None:
+        with pytest.raises(InputError, match="refused what this memory taught") as caught:
+            _run("--apply", "adapter")
+        assert "drift" in caught.value.why
+        assert refused in caught.value.why
+        with pytest.raises(RefusedError):
+            _run("--apply", "adapter", "--force")
+        assert len(ground.runs.all()) == 2
+
+    def test_the_timer_leaves_it_and_says_why(self, ground: Ground, refused: str) -> None:
+        assert refused in _run("--when-idle", "--apply", "adapter")
+        assert [run.id for run in ground.runs.all()] == [refused]
+        plan = _json("--dry-run", "--apply", "adapter")
+        assert (plan["refused_run"], plan["is_needed"]) == (refused, False)
+
+    @pytest.mark.usefixtures("refused")
+    def test_anything_new_makes_it_worth_another_night(self, ground: Ground) -> None:
+        def plan(*wishes: str) -> Any:
+            return _json("--dry-run", *wishes)["is_needed"]
+
+        assert not plan("--apply", "adapter")
+        assert plan("--apply", "merge")
+        assert plan("--apply", "adapter", "--seed", "1")
+        assert plan("--apply", "adapter", "--budget", "2h")
+        remember(connection_log(ground.connection), "The user's bicycle is red.")
+        assert plan("--apply", "adapter")
+
+    @pytest.mark.usefixtures("refused")
+    def test_another_base_file_or_recipe_is_worth_another_night(self, ground: Ground) -> None:
+        base = ground.shelf.get("tiny")
+        wishes = _quick_wishes(Apply.ADAPTER, "", "auto", 0, False)
+        assert make_plan(ground, base, wishes).refused is not None
+        other = replace(wishes, recipe=replace(wishes.recipe, fact_label=0.9))
+        assert make_plan(ground, base, other).refused is None
+        ground.connection.execute("UPDATE learn_runs SET base_sha256 = 'another'")
+        assert make_plan(ground, base, wishes).refused is None
+
+    def test_a_run_whose_files_are_gone_is_not_waited_for(
+        self, ground: Ground, refused: str
+    ) -> None:
+        shutil.rmtree(ground.folder(refused).root)
+        assert _json("--dry-run", "--apply", "adapter")["is_needed"]
+
+
+def _quick_wishes(apply: Apply, budget: str, device: str, seed: int, force: bool) -> Wishes:
+    return Wishes(apply, seconds_of(budget), device, replace(TINY, seed=seed), force)
 
 
 def test_a_device_says_what_it_computes_with() -> None:

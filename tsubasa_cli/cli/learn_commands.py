@@ -15,6 +15,7 @@ from tsubasa_cli.learn.values import Apply, RunState
 if TYPE_CHECKING:
     from tsubasa_cli.learn.ground import Ground, Hooks, Night, Wishes
     from tsubasa_cli.learn.night import Outcome
+    from tsubasa_cli.learn.plan import Plan
     from tsubasa_cli.models.model import Model
 
 INTERRUPTED = 130
@@ -84,7 +85,7 @@ def learn(
         _follow(lambda hooks: _idly(ground, base, wishes, hooks), as_json)
         return
     if when_idle:
-        _note_that_nothing_is_new(ground)
+        _note_that_nothing_is_new(ground, plan)
         return
     if not is_begun:
         require_feasible(plan, base, wishes)
@@ -120,13 +121,19 @@ def _idly(ground: Ground, base: Model, wishes: Wishes, hooks: Hooks) -> Outcome:
     return learn_when_idle(ground, base, wishes, hooks, idleness, check)
 
 
-def _note_that_nothing_is_new(ground: Ground) -> None:
+def _note_that_nothing_is_new(ground: Ground, plan: Plan) -> None:
     """A night without anything to learn is no failure, and was not missed."""
     from tsubasa_cli.storage.night_record import note_started, note_waiting
     from tsubasa_cli.storage.values import Instant
 
     note_started(ground.connection, Instant.now())
     note_waiting(ground.connection, "")
+    if plan.refused is not None:
+        context.say(
+            f"The gate refused what this memory taught (run {plan.refused.id}), and nothing has"
+            " changed since. Once more: tsubasa learn --force"
+        )
+        return
     context.say("There is nothing new to learn.")
 
 

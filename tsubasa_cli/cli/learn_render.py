@@ -38,6 +38,8 @@ def print_plan(plan: Plan) -> None:
         + ("" if plan.is_measured else " (a rough guess; the next one will be measured)"),
         "Memory": f"{plan.needed_bytes / 1e9:.1f} GB needed, {plan.free_bytes / 1e9:.1f} GB free",
     }
+    if plan.refused is not None:
+        rows["Refused"] = f"just this, by the gate ({plan.refused.id}); nothing has changed since"
     table = Table.grid(padding=(0, 2))
     for name, value in rows.items():
         table.add_row(name, value)
@@ -51,6 +53,8 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
         "memories": plan.memories,
         "changed": plan.changed,
         "last_run": plan.last.id if plan.last else None,
+        "refused_run": plan.refused.id if plan.refused else None,
+        "is_needed": plan.is_needed,
         "lessons": plan.lessons,
         "seconds": round(plan.seconds),
         "device": plan.device,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tsubasa_cli.learn.recipe import Recipe
 from tsubasa_cli.learn.runs import RunStore
@@ -40,6 +42,28 @@ class Wishes:
     recipe: Recipe = field(default_factory=Recipe)
     force: bool = False
     """Learn also where it is too slow, or from what did not change."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As a run keeps them."""
+        body: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return body
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> Wishes:
+        """The inverse."""
+        recipe = {**body["recipe"], "scales": tuple(body["recipe"]["scales"])}
+        return cls(
+            Apply(body["apply"]),
+            body["budget_seconds"],
+            body["device"],
+            Recipe(**recipe),
+            body["force"],
+        )
+
+    def would_repeat(self, earlier: dict[str, Any]) -> bool:
+        """Whether a run with the wishes ``earlier`` (as JSON, by any version) was taught alike."""
+        now = self.to_json()
+        return all(now[name] == earlier.get(name) for name in ("apply", "budget_seconds", "recipe"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from tsubasa_cli.errors import InputError, NotFoundError, TsubasaError
 from tsubasa_cli.learn import stages
@@ -19,9 +18,8 @@ from tsubasa_cli.learn.files import read_json, write_json
 from tsubasa_cli.learn.gate.passing import Gate, Passed
 from tsubasa_cli.learn.ground import Ground, Hooks, Night, Progress, Wishes
 from tsubasa_cli.learn.promote import promote
-from tsubasa_cli.learn.recipe import Recipe
 from tsubasa_cli.learn.report import Report, write_report
-from tsubasa_cli.learn.values import Apply, LearnRun, PausedError, RunState, Stage
+from tsubasa_cli.learn.values import LearnRun, PausedError, RunState, Stage
 from tsubasa_cli.models.model import Model
 from tsubasa_cli.storage.locks import night_lock
 from tsubasa_cli.storage.paths import make_private_folder
@@ -47,7 +45,7 @@ def begin(ground: Ground, base: Model, wishes: Wishes, hooks: Hooks) -> Night:
     make_private_folder(ground.paths.learn)
     run_id = _new_id(ground)
     make_private_folder(ground.folder(run_id).root)
-    write_json(ground.folder(run_id).wishes, _wishes_to_json(wishes))
+    write_json(ground.folder(run_id).wishes, wishes.to_json())
     digest = ground.shelf.digest(base.name)
     ground.runs.begin(run_id, base.name, digest, wishes.apply)
     return Night(ground, run_id, base, digest, wishes, hooks)
@@ -66,7 +64,7 @@ def resumed(ground: Ground, hooks: Hooks) -> Night:
             f"{base.name} is not the file that the run {run.id} began with.",
             next_step="Begin anew: tsubasa learn.",
         )
-    wishes = _wishes_from_json(read_json(ground.folder(run.id).wishes))
+    wishes = Wishes.from_json(read_json(ground.folder(run.id).wishes))
     return Night(ground, run.id, base, run.base_sha256, wishes, hooks)
 
 
@@ -170,19 +168,4 @@ def _new_id(ground: Ground) -> str:
     taken = {run.id for run in ground.runs.all()}
     return next(
         name for name in (stem, *(f"{stem}-{n}" for n in range(2, 1000))) if name not in taken
-    )
-
-
-def _wishes_to_json(wishes: Wishes) -> dict[str, Any]:
-    return asdict(wishes)
-
-
-def _wishes_from_json(body: dict[str, Any]) -> Wishes:
-    recipe = {**body["recipe"], "scales": tuple(body["recipe"]["scales"])}
-    return Wishes(
-        Apply(body["apply"]),
-        body["budget_seconds"],
-        body["device"],
-        Recipe(**recipe),
-        body["force"],
     )

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tsubasa_cli.errors import InputError
+from tsubasa_cli.learn.files import read_json
 from tsubasa_cli.learn.recipe import Recipe
 from tsubasa_cli.learn.runs import changed_since
-from tsubasa_cli.learn.values import LearnRun
+from tsubasa_cli.learn.values import LearnRun, RunState
 from tsubasa_cli.memory.log import MemoryLog
 from tsubasa_cli.memory.values import Status
 from tsubasa_cli.models.model import Model
@@ -31,12 +32,14 @@ replaced by what the last night took."""
 PASSES = 8
 """Operations per parameter and token: forward, backward through frozen weights, once again for
 what is not kept."""
+_JUDGED = (RunState.REFUSED, RunState.PROMOTED, RunState.ROLLED_BACK)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A night as it would be. Seconds and bytes; ``changed`` are memories that something happened
-    to since the last night, of ``memories`` in all."""
+    to since the last night, of ``memories`` in all. ``refused`` is the run that was taught just
+    this, in just this way, and did not pass the gate."""
 
     base: str
     memories: int
@@ -48,6 +51,7 @@ class Plan:
     needed_bytes: int
     free_bytes: int
     is_measured: bool
+    refused: LearnRun | None = None
 
     @property
     def fits(self) -> bool:
@@ -55,8 +59,9 @@ class Plan:
 
     @property
     def is_needed(self) -> bool:
-        """There is something that the last night did not teach."""
-        return self.memories > 0 and (self.last is None or self.changed > 0)
+        """There is something that the last night did not teach, nor tried to in vain."""
+        is_new = self.last is None or self.changed > 0
+        return self.memories > 0 and is_new and self.refused is None
 
 
 def make_plan(ground: Ground, base: Model, wishes: Wishes) -> Plan:
@@ -85,7 +90,23 @@ def make_plan(ground: Ground, base: Model, wishes: Wishes) -> Plan:
         needed_bytes(base.n_params, device),
         device.free_bytes,
         measured is not None,
+        _refused_before(ground, base, wishes),
     )
+
+
+def _refused_before(ground: Ground, base: Model, wishes: Wishes) -> LearnRun | None:
+    """The newest run, if it was refused and another one now would be the same."""
+    newest = next((run for run in ground.runs.all() if run.state in _JUDGED), None)
+    if newest is None or newest.state is not RunState.REFUSED:
+        return None
+    file = ground.folder(newest.id).wishes
+    is_same = (
+        file.exists()
+        and wishes.would_repeat(read_json(file))
+        and newest.base_sha256 == ground.shelf.digest(base.name)
+        and not changed_since(ground.connection, newest.snapshot_event)
+    )
+    return newest if is_same else None
 
 
 def require_feasible(plan: Plan, base: Model, wishes: Wishes) -> None:
@@ -107,6 +128,12 @@ def require_feasible(plan: Plan, base: Model, wishes: Wishes) -> None:
             why=f"It needs about {_gb(plan.needed_bytes)}; {_gb(plan.free_bytes)} are free.",
             next_step="Close other programs, or use a smaller model (--model NAME); "
             "--force tries it nevertheless.",
+        )
+    if plan.refused is not None:
+        raise InputError(
+            "The gate refused what this memory taught, and nothing has changed since.",
+            why=f"{plan.refused.reason} (run {plan.refused.id})",
+            next_step="--force tries it once more, --seed N with another draw.",
         )
     if plan.last is not None and not plan.is_needed:
         raise InputError(
