@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from night_helpers import TINY, tiny_night
 
-from tsubasa_cli.learn.candidates import Candidate, candidates_for, deploy
+from tsubasa_cli.learn.cache import Cache
+from tsubasa_cli.learn.candidates import Candidate, Deployed, Written, candidates_for, deploy
 from tsubasa_cli.learn.gate import passing
-from tsubasa_cli.learn.gate.exam import Paper, Result, set_paper
+from tsubasa_cli.learn.gate.exam import Paper, Part, Result, set_paper
 from tsubasa_cli.learn.gate.passing import Gate
+from tsubasa_cli.learn.gate.remembered import Remembered
 from tsubasa_cli.learn.gate.verdict import Check, contains, passes, verdict
-from tsubasa_cli.learn.ground import Ground
+from tsubasa_cli.learn.ground import Ground, Night
 from tsubasa_cli.learn.materials import Control
 from tsubasa_cli.learn.night import run_night
 from tsubasa_cli.learn.recipe import Recipe
@@ -158,6 +162,26 @@ def test_a_paper_has_its_share_of_every_kind() -> None:
     assert set(paper.spoken) <= set(paper.questions)
 
 
+def test_only_the_parts_that_were_taken_are_judged() -> None:
+    found = _checks(replace(_result(1.5, perplexity=12.0), parts=(Part.PROSE,)))
+    assert list(found) == ["drift", "change survived"]
+    assert not found["drift"].passed
+
+
+async def test_the_base_is_asked_once_and_another_base_for_itself(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    async def compute() -> list[tuple[float, int]]:
+        asked.append("asked")
+        return [(1.5, 3)]
+
+    with closing(Cache(tmp_path)) as cache:
+        for base in ("one", "one", "other"):
+            assert await Remembered(cache, base)(["prose", "a text"], compute) == [[1.5, 3]]
+        await Remembered(cache, "one")(["prose", "another text"], compute)
+    assert len(asked) == 3
+
+
 class TestOrder:
     def test_merging_falls_back_to_the_adapter_and_each_way_to_less_strength(self) -> None:
         found = list(candidates_for(Apply.MERGE, (1.0, 0.5), has_master=False))
@@ -194,17 +218,48 @@ class TestOnFiles:
         snapshot = snapshot_stage(night)
         trace_stage(night, snapshot, synthesize_stage(night, snapshot))
         train_stage(night, snapshot)
-        verdicts = iter([False, False, True, True])
+        tried: list[float] = []
+
+        def noted(night: Night, candidate: Candidate, told: Written) -> Deployed:
+            tried.append(candidate.scale)
+            return deploy(night, candidate, told)
 
         def scripted(*_given: object) -> list[Check]:
-            return [Check("scripted", next(verdicts), 0, 0, 0, 0, "")]
+            return [Check("scripted", tried[-1] == 0.5, 0, 0, 0, 0, "")]
 
+        monkeypatch.setattr(passing, "deploy", noted)
         monkeypatch.setattr(passing, "verdict", scripted)
         passed = Gate(night, questions_of(night), notes_of(snapshot)).pass_through()
         assert [tried.candidate.scale for tried in passed.tried] == [1.0, 0.75, 0.5]
         assert [tried.paper for tried in passed.tried] == ["select", "select", "judge"]
         assert passed.winner is not None
+        assert passed.after is not None
+        assert passed.after.parts == tuple(Part)
         assert len(list(night.folder.root.glob("candidate-*"))) == 1
+
+    def test_a_spoilt_candidate_is_asked_nothing_that_it_need_not_be(self, ground: Ground) -> None:
+        night = tiny_night(ground, Apply.ADAPTER, replace(TINY, drift_refused=-0.5))
+        snapshot = snapshot_stage(night)
+        trace_stage(night, snapshot, synthesize_stage(night, snapshot))
+        train_stage(night, snapshot)
+        passed = Gate(night, questions_of(night), notes_of(snapshot)).pass_through()
+        assert passed.winner is None
+        assert passed.after is not None
+        assert passed.after.parts == (Part.PROSE,)
+        assert passed.base.parts == tuple(Part)
+        assert not list((night.folder.root / "exams").glob("*-judge.json"))
+
+    def test_what_did_not_survive_in_the_file_is_refused_before_any_exam(
+        self, ground: Ground
+    ) -> None:
+        night = tiny_night(ground, Apply.ADAPTER, replace(TINY, projection=1.5))
+        snapshot = snapshot_stage(night)
+        trace_stage(night, snapshot, synthesize_stage(night, snapshot))
+        train_stage(night, snapshot)
+        passed = Gate(night, questions_of(night), notes_of(snapshot)).pass_through()
+        assert passed.winner is None
+        assert {tried.checks[0].name for tried in passed.tried} == {"change survived"}
+        assert not [f for f in (night.folder.root / "exams").iterdir() if "adapter" in f.name]
 
     def test_when_all_fail_nothing_changes_and_the_report_says_why(
         self, ground: Ground, monkeypatch: pytest.MonkeyPatch

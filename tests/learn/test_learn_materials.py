@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from learn_persona import active_facts, persona
 
+from tsubasa_cli.engine.weighing import LONGEST_TEXT
 from tsubasa_cli.learn import materials
 from tsubasa_cli.memory.language import language_of
 from tsubasa_cli.memory.slots import slot_of
@@ -109,6 +110,14 @@ def test_prose_is_long_enough_and_does_not_repeat_itself(smollm2: Path) -> None:
     everything = [*texts, *(passage.text for passage in materials.prose_for_selection())]
     eights = Counter(eight for text in everything for eight in _runs(text, 8))
     assert sum(count > 1 for count in eights.values()) <= 5
+
+
+def test_pieces_are_the_whole_text_and_each_is_weighed_to_its_end(smollm2: Path) -> None:
+    for passage in (*materials.prose(), *materials.prose_for_selection()):
+        pieces = passage.pieces()
+        assert "\n\n".join(pieces).split() == passage.text.split()
+        longest = max(pieces, key=len)
+        assert _tokens(smollm2, [longest]) < LONGEST_TEXT
 
 
 def test_most_of_the_prose_is_english() -> None:

@@ -18,6 +18,9 @@ from tsubasa_cli.memory.values import Kind
 OTHER_LANGUAGE = "en"
 """What is used where there is nothing in a language."""
 
+LONGEST_PIECE = 1600
+"""Characters; German and code have the most tokens a character, up to one in two."""
+
 _HEADING = re.compile(r"# ([a-z]{2})(?: ([a-z]+))?")
 _ANY = "*"
 
@@ -38,6 +41,16 @@ class Passage:
 
     kind: str
     text: str
+
+    def pieces(self) -> list[str]:
+        """The whole of it in parts of whole paragraphs, short enough for any tokenizer to be
+        weighed to the end."""
+        pieces = [""]
+        for paragraph in self.text.strip().split("\n\n"):
+            if pieces[-1] and len(pieces[-1]) + len(paragraph) > LONGEST_PIECE:
+                pieces.append("")
+            pieces[-1] = f"{pieces[-1]}\n\n{paragraph}".strip("\n")
+        return pieces
 
 
 @dataclass(frozen=True, slots=True)

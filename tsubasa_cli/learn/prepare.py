@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 
 from tsubasa_cli.engine.client import Engine
 from tsubasa_cli.engine.protocol import Done, Message, Sampling
@@ -21,8 +21,12 @@ MOST_THINKING_TOKENS = 256
 THINKING_SHARE = 0.15
 """Of the ordinary requests to a model that thinks: its thinking is to stay as it is."""
 
+REPLAY_AT_ONCE = 16
+"""Ordinary requests that are answered together."""
+
 Progress = Callable[[int, int], None]
-Ask = Callable[[Engine, tuple[Message, ...]], Awaitable[tuple[str, str | None]]]
+Reply = tuple[str, str | None]
+"""What was said, and what was thought before it."""
 
 
 def replay_for(count: int, recipe: Recipe) -> list[ReplayPrompt]:
@@ -51,28 +55,56 @@ async def replay_lessons(
     """The ordinary prompts with what the model answers as it is; cached by model and prompt."""
     thinks = engine.loaded is not None and engine.loaded.thinks
     lessons: list[Lesson] = []
-    for place, prompt in enumerate(prompts):
-        is_thinking = thinks and _draw(recipe, prompt.text) < THINKING_SHARE
-        ask = _thoughtful if is_thinking else _plain
-        messages = packed(prompt.text, (), {}, system_prompt)
-        key = key_of("replay", base_sha256, system_prompt, prompt.text, ask.__name__)
-        known = cache.find([key]).get(key)
-        if known is None:
-            known = json.dumps(await ask(engine, messages)).encode()
-            cache.keep({key: known})
-        answer, thinking = json.loads(known)
-        if answer:
-            lessons.append(_replayed(prompt.text, answer, thinking))
-        progress(place + 1, len(prompts))
+    for start in range(0, len(prompts), REPLAY_AT_ONCE):
+        some = [
+            _Ordinary(prompt.text, thinks and _draw(recipe, prompt.text) < THINKING_SHARE)
+            for prompt in prompts[start : start + REPLAY_AT_ONCE]
+        ]
+        replies = await _replies(engine, cache, base_sha256, some, system_prompt)
+        lessons.extend(
+            _replayed(ordinary.text, answer, thinking)
+            for ordinary, (answer, thinking) in zip(some, replies, strict=True)
+            if answer
+        )
+        progress(start + len(some), len(prompts))
     return lessons
 
 
-async def _plain(engine: Engine, messages: tuple[Message, ...]) -> tuple[str, str | None]:
-    done = await engine.complete(messages, max_tokens=MOST_ANSWER_TOKENS)
-    return done.text.strip(), None
+@dataclass(frozen=True, slots=True)
+class _Ordinary:
+    """An ordinary request, and whether it is thought about."""
+
+    text: str
+    is_thinking: bool
 
 
-async def _thoughtful(engine: Engine, messages: tuple[Message, ...]) -> tuple[str, str | None]:
+async def _replies(
+    engine: Engine,
+    cache: Cache,
+    base_sha256: str,
+    asked: Sequence[_Ordinary],
+    system_prompt: str,
+) -> list[Reply]:
+    """To each the base's reply, those that are not known side by side; kept all at once, so that
+    what stood beside them does not depend on when a night was cut short."""
+    keys = [key_of("replay", base_sha256, system_prompt, a.text, str(a.is_thinking)) for a in asked]
+    known = cache.find(keys)
+    missing = [place for place, key in enumerate(keys) if key not in known]
+    prompts = {place: packed(asked[place].text, (), {}, system_prompt) for place in missing}
+    plain = [place for place in missing if not asked[place].is_thinking]
+    done = await engine.complete_all([prompts[p] for p in plain], max_tokens=MOST_ANSWER_TOKENS)
+    fresh: dict[int, Reply] = {
+        place: (each.text.strip(), None) for place, each in zip(plain, done, strict=True)
+    }
+    for place in missing:
+        if asked[place].is_thinking:
+            fresh[place] = await _thoughtful(engine, prompts[place])
+    found = {keys[place]: json.dumps(reply).encode() for place, reply in fresh.items()}
+    cache.keep(found)
+    return [tuple(json.loads((known | found)[key])) for key in keys]
+
+
+async def _thoughtful(engine: Engine, messages: tuple[Message, ...]) -> Reply:
     """With its thinking; what does not come to an end is not learned from."""
     sampling = Sampling(temperature=0.6, top_p=0.95, top_k=20, seed=0)
     events = engine.generate(

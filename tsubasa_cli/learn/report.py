@@ -115,7 +115,7 @@ def memory_outcomes(
     snapshot: Snapshot, paper: Paper, base: Result, after: Result | None
 ) -> list[MemoryOutcome]:
     """Per memory that was asked about, how far its gap is closed; the least learned first."""
-    if after is None:
+    if after is None or not after.nll_noted:
         return []
     statements = {item.id: item.statement for item in snapshot.all}
     by_memory: dict[str, list[str]] = {}
@@ -149,8 +149,9 @@ def _recall(paper: Paper, base: Result, after: Result | None) -> dict[str, Share
         "before": Share(*recalled_share(paper, base)),
         "teacher": Share(*share_with_value(facts, base.said_noted)),
     }
-    if after is not None:
+    if after is not None and after.said:
         found["after"] = Share(*recalled_share(paper, after))
+    if after is not None and after.said_noted:
         found["after, with notes"] = Share(*share_with_value(facts, after.said_noted))
     return found
 

@@ -1,18 +1,20 @@
 """The exam: one model file, asked through the real engine, as a chat would ask it.
 
 The same exam is taken by the base and by each candidate; what differs between them is what
-learning did. Nothing here knows which of them it examines.
+learning did. Nothing here knows which of them it examines. It comes in parts, so that a candidate
+that fails one need not take the others.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any
 
 from tsubasa_cli.engine.client import Engine
-from tsubasa_cli.engine.protocol import Done, Sampling
+from tsubasa_cli.engine.protocol import Done, Message, Sampling
 from tsubasa_cli.learn.lessons import NEIGHBOURS, Notes, packed
 from tsubasa_cli.learn.materials import Control
 from tsubasa_cli.learn.values import About, QuestionAnswer
@@ -21,10 +23,23 @@ ANSWER_TOKENS = 40
 PLAIN = Sampling(temperature=0.0)
 THOUGHTFUL = Sampling(temperature=0.6, top_p=0.95, top_k=20, seed=0)
 THINKING_TOKENS = 200
-WEIGH_AT_ONCE = 8
+AT_ONCE = 8
+"""Passages or answers in one request: others are heard between."""
 GREETINGS = ("Hello! Answer in one short sentence: how are you?", "Say the word yes, nothing else.")
 
 Progress = Callable[[int, int], None]
+
+
+class Part(StrEnum):
+    """What an exam consists of, in its order: what a spoilt model fails comes first."""
+
+    PROSE = "prose"
+    FORM = "form"
+    CONTROLS = "controls"
+    ALONE = "alone"
+    """Questions about memories, without notes."""
+    NOTED = "noted"
+    """The same with the notes in sight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +52,15 @@ class Paper:
     prose: tuple[str, ...]
 
     @property
+    def noted(self) -> tuple[QuestionAnswer, ...]:
+        """What is asked with notes in sight too, one memory after the other."""
+        return _by_memory(qa for qa in self.questions if qa.about in (About.FACT, About.PAST))
+
+    @property
     def size(self) -> int:
         """Steps that the exam is counted in."""
-        return 2 * len(self.questions) + 2 * len(self.spoken) + len(self.controls) + len(self.prose)
+        asked = len(self.questions) + len(self.spoken) + len(self.noted)
+        return asked + len(self.controls) + len(self.prose)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +68,34 @@ class Result:
     """What a model answered. By question id: ``nll`` per token of the right answer without notes,
     ``nll_noted`` with them; ``said`` and ``said_noted`` the model's own answers. ``controls`` by
     place; ``prose`` per passage (nats, tokens). ``form`` says what is wrong with replies, if
-    anything is."""
+    anything is. ``parts`` are those that were taken."""
 
-    nll: dict[str, float]
-    nll_noted: dict[str, float]
-    said: dict[str, str]
-    said_noted: dict[str, str]
-    controls: list[str]
-    prose: list[tuple[float, int]]
-    form: list[str]
+    nll: dict[str, float] = field(default_factory=dict)
+    nll_noted: dict[str, float] = field(default_factory=dict)
+    said: dict[str, str] = field(default_factory=dict)
+    said_noted: dict[str, str] = field(default_factory=dict)
+    controls: list[str] = field(default_factory=list)
+    prose: list[tuple[float, int]] = field(default_factory=list)
+    form: list[str] = field(default_factory=list)
+    parts: tuple[str, ...] = tuple(Part)
 
     def to_json(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
 
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> Result:
-        return cls(**{**body, "prose": [(float(n), int(c)) for n, c in body["prose"]]})
+        prose = [(float(n), int(c)) for n, c in body["prose"]]
+        return cls(**{**body, "prose": prose, "parts": tuple(body["parts"])})
+
+
+Compute = Callable[[], Awaitable[Any]]
+Remember = Callable[[Sequence[str], Compute], Awaitable[Any]]
+"""What was computed under this key before, or else is now; values that JSON can hold."""
+
+
+async def afresh(_key: Sequence[str], compute: Compute) -> Any:
+    """A ``Remember`` that remembers nothing."""
+    return await compute()
 
 
 def set_paper(
@@ -90,62 +123,69 @@ def _sample(questions: Sequence[QuestionAnswer], most: int) -> list[QuestionAnsw
     return sorted(kept, key=lambda qa: qa.id)
 
 
+def _by_memory(questions: Iterable[QuestionAnswer]) -> tuple[QuestionAnswer, ...]:
+    return tuple(sorted(questions, key=lambda qa: (qa.memories, qa.id)))
+
+
 async def take_exam(
-    engine: Engine, paper: Paper, notes: Notes, system_prompt: str, progress: Progress
+    engine: Engine,
+    paper: Paper,
+    notes: Notes,
+    system_prompt: str,
+    progress: Progress,
+    remember: Remember = afresh,
+    is_enough: Callable[[Result], bool] = lambda _result: False,
 ) -> Result:
-    """Put ``paper`` before the model that ``engine`` has loaded."""
-    examiner = _Examiner(engine, paper, notes, system_prompt, progress)
-    return await examiner.examine()
+    """Put ``paper`` before the model that ``engine`` has loaded. What no memory bears on is asked
+    through ``remember``. After each part ``is_enough`` may end the exam."""
+    examiner = _Examiner(engine, paper, notes, system_prompt, progress, remember)
+    return await examiner.examine(is_enough)
 
 
 class _Examiner:
     def __init__(
-        self, engine: Engine, paper: Paper, notes: Notes, system_prompt: str, progress: Progress
+        self,
+        engine: Engine,
+        paper: Paper,
+        notes: Notes,
+        system_prompt: str,
+        progress: Progress,
+        remember: Remember,
     ) -> None:
         self._engine = engine
         self._paper = paper
         self._notes = notes
         self._system = system_prompt
         self._progress = progress
+        self._remember = remember
         self._done = 0
 
-    async def examine(self) -> Result:
-        paper = self._paper
-        known = [qa for qa in paper.spoken if qa.about in (About.FACT, About.PAST)]
-        return Result(
-            nll={qa.id: await self._nll(qa, ()) for qa in paper.questions},
-            nll_noted={qa.id: await self._nll(qa, self._beside(qa)) for qa in paper.questions},
-            said={qa.id: await self._answer(qa.question, ()) for qa in paper.spoken},
-            said_noted={qa.id: await self._answer(qa.question, self._beside(qa)) for qa in known},
-            controls=[await self._answer(c.question, ()) for c in paper.controls],
-            prose=await self._weigh(),
-            form=await self._form(),
-        )
+    async def examine(self, is_enough: Callable[[Result], bool]) -> Result:
+        parts: dict[Part, Callable[[], Awaitable[dict[str, Any]]]] = {
+            Part.PROSE: self._prose,
+            Part.FORM: self._form,
+            Part.CONTROLS: self._controls,
+            Part.ALONE: self._alone,
+            Part.NOTED: self._noted,
+        }
+        result = Result(parts=())
+        for part, take in parts.items():
+            result = replace(result, parts=(*result.parts, part), **await take())
+            if is_enough(result):
+                break
+        return result
 
-    def _beside(self, qa: QuestionAnswer) -> tuple[str, ...]:
-        """The notes that a chat might recall: the right ones, if there are, and some others."""
-        others = [identity for identity in sorted(self._notes) if identity not in qa.memories]
-        chance = random.Random(f"beside {qa.id}")
-        beside = [*qa.memories, *chance.sample(others, min(NEIGHBOURS, len(others)))]
-        chance.shuffle(beside)
-        return tuple(beside)
+    # ------------------------------------------------------------------ parts
 
-    async def _nll(self, qa: QuestionAnswer, beside: Sequence[str]) -> float:
-        prompt = packed(qa.question, beside, self._notes, self._system)
-        scored = await self._engine.score_in_detail(prompt, [qa.answer])
-        self._step()
-        return -scored.sums[0] / max(scored.counts[0], 1)
+    async def _prose(self) -> dict[str, Any]:
+        prose = self._paper.prose
+        weighed = await self._remember(["prose", *prose], self._weighed)
+        return {"prose": [(float(nats), int(count)) for nats, count in weighed]}
 
-    async def _answer(self, question: str, beside: Sequence[str]) -> str:
-        prompt = packed(question, beside, self._notes, self._system)
-        done = await self._engine.complete(prompt, max_tokens=ANSWER_TOKENS, sampling=PLAIN)
-        self._step()
-        return done.text.strip()
-
-    async def _weigh(self) -> list[tuple[float, int]]:
+    async def _weighed(self) -> list[tuple[float, int]]:
         found: list[tuple[float, int]] = []
-        for start in range(0, len(self._paper.prose), WEIGH_AT_ONCE):
-            some = self._paper.prose[start : start + WEIGH_AT_ONCE]
+        for start in range(0, len(self._paper.prose), AT_ONCE):
+            some = self._paper.prose[start : start + AT_ONCE]
             weighed = await self._engine.weigh(some)
             found.extend(
                 (-nats, count) for nats, count in zip(weighed.sums, weighed.counts, strict=True)
@@ -153,7 +193,7 @@ class _Examiner:
             self._step(len(some))
         return found
 
-    async def _form(self) -> list[str]:
+    async def _form(self) -> dict[str, Any]:
         """What is wrong with how it replies: it does not stop, is mute, or thinks when it should
         not, or does not when it should."""
         wrong: list[str] = []
@@ -166,7 +206,63 @@ class _Examiner:
             if thinks:
                 thoughtful = await self._reply(question, True)
                 wrong += ["does not think"] if not thoughtful.thinking.strip() else []
-        return wrong
+        return {"form": wrong}
+
+    async def _controls(self) -> dict[str, Any]:
+        questions = [control.question for control in self._paper.controls]
+        key = ["controls", self._system, *questions]
+        return {"controls": await self._remember(key, lambda: self._answers(questions))}
+
+    async def _alone(self) -> dict[str, Any]:
+        nll = {qa.id: await self._nll(qa, self._packed(qa)) for qa in self._paper.questions}
+        spoken = self._paper.spoken
+        answers = await self._answers([qa.question for qa in spoken])
+        return {
+            "nll": nll,
+            "said": {qa.id: text for qa, text in zip(spoken, answers, strict=True)},
+        }
+
+    async def _noted(self) -> dict[str, Any]:
+        """Both of one question, and all of one memory, in a row: the engine has read the notes."""
+        nll, said = dict[str, float](), dict[str, str]()
+        spoken = {qa.id for qa in self._paper.spoken}
+        for qa in self._paper.noted:
+            prompt = self._packed(qa, self._beside(qa))
+            nll[qa.id] = await self._nll(qa, prompt)
+            if qa.id in spoken:
+                done = await self._engine.complete(prompt, max_tokens=ANSWER_TOKENS, sampling=PLAIN)
+                said[qa.id] = done.text.strip()
+        return {"nll_noted": nll, "said_noted": said}
+
+    # ------------------------------------------------------------------ questions
+
+    def _beside(self, qa: QuestionAnswer) -> tuple[str, ...]:
+        """The notes that a chat might recall: the right ones and some others, the same for all
+        questions about a memory."""
+        others = [identity for identity in sorted(self._notes) if identity not in qa.memories]
+        chance = random.Random(f"beside {qa.memories}")
+        beside = [*qa.memories, *chance.sample(others, min(NEIGHBOURS, len(others)))]
+        chance.shuffle(beside)
+        return tuple(beside)
+
+    def _packed(self, qa: QuestionAnswer, beside: Sequence[str] = ()) -> tuple[Message, ...]:
+        return packed(qa.question, beside, self._notes, self._system)
+
+    async def _nll(self, qa: QuestionAnswer, prompt: Sequence[Message]) -> float:
+        scored = await self._engine.score_in_detail(prompt, [qa.answer])
+        self._step()
+        return -scored.sums[0] / max(scored.counts[0], 1)
+
+    async def _answers(self, questions: Sequence[str]) -> list[str]:
+        """What the model says to each question, without notes."""
+        said: list[str] = []
+        for start in range(0, len(questions), AT_ONCE):
+            some = questions[start : start + AT_ONCE]
+            prompts = [packed(text, (), self._notes, self._system) for text in some]
+            done = await self._engine.complete_all(prompts, max_tokens=ANSWER_TOKENS)
+            said.extend(each.text.strip() for each in done)
+            self._step(len(some))
+        return said
 
     async def _reply(self, question: str, thinking: bool) -> Done:
         prompt = packed(question, (), self._notes, self._system)

@@ -1,27 +1,34 @@
 """Through the gate: candidates are tried in their order until one passes, on two papers.
 
 What a candidate is chosen by is not what it is judged by: the first paper (other questions, other
-text) tells a hopeless candidate cheaply, the second decides. The base takes both papers once.
+text) tells a hopeless candidate cheaply, the second decides. The base takes both papers once; a
+candidate takes of them what it passes, and the first part that it fails. So what goes into service
+has passed every check, and what does not has cost little.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from tsubasa_cli.errors import TsubasaError
 from tsubasa_cli.learn.base_engine import engine_with
+from tsubasa_cli.learn.cache import Cache
 from tsubasa_cli.learn.candidates import Candidate, Deployed, candidates_for, deploy
 from tsubasa_cli.learn.files import read_json, write_json
-from tsubasa_cli.learn.gate.exam import Paper, Result, set_paper, take_exam
-from tsubasa_cli.learn.gate.verdict import Check, passes, verdict
+from tsubasa_cli.learn.gate.exam import Paper, Remember, Result, afresh, set_paper, take_exam
+from tsubasa_cli.learn.gate.remembered import Remembered
+from tsubasa_cli.learn.gate.verdict import Check, change_survived, passes, verdict
 from tsubasa_cli.learn.ground import Night, Progress
 from tsubasa_cli.learn.lessons import Notes
-from tsubasa_cli.learn.materials import controls, prose, prose_for_selection
+from tsubasa_cli.learn.materials import Passage, controls, prose, prose_for_selection
 from tsubasa_cli.learn.values import PausedError, Purpose, QuestionAnswer, Stage
 from tsubasa_cli.storage.paths import make_private_folder
 
@@ -115,14 +122,25 @@ class Gate:
             deployed = deploy(self._night, candidate, self._written)
         except TsubasaError as error:
             return Tried(candidate, {}, "", (), f"{error.what} {error.why}"), None, None
+        survived = change_survived(deployed.least, self._night.recipe)
+        if not survived.passed:
+            return Tried(candidate, deployed.projection, "", (survived,)), deployed, None
+        return self._judged(candidate, deployed)
+
+    def _judged(
+        self, candidate: Candidate, deployed: Deployed
+    ) -> tuple[Tried, Deployed | None, Result | None]:
         checks: list[Check] = []
         for name in self._papers:
-            result = self._examined(name, deployed)
-            paper, base = self._papers[name], self._of_base(name)
-            checks = verdict(paper, base, result, deployed.least, self._night.recipe)
+            base = self._of_base(name)
+            result = self._of_candidate(name, base, deployed)
+            checks = self._checks(name, base, result, deployed)
             if not passes(checks):
                 return Tried(candidate, deployed.projection, name, tuple(checks)), deployed, result
         return Tried(candidate, deployed.projection, "judge", tuple(checks)), deployed, result
+
+    def _checks(self, name: str, base: Result, result: Result, deployed: Deployed) -> list[Check]:
+        return verdict(self._papers[name], base, result, deployed.least, self._night.recipe)
 
     def _written(self, done: int, total: int) -> None:
         self._night.hooks.on_progress(Progress(Stage.APPLY, done, total))
@@ -136,27 +154,64 @@ class Gate:
     # ------------------------------------------------------------------ exams
 
     def _of_base(self, paper: str) -> Result:
-        return self._result(f"base-{paper}", paper, self._night.base.path, None)
+        """What of it bears on no memory is known from earlier nights."""
+        with self._cache() as cache:
+            remember = Remembered(cache, *self._base_key())
+            return self._result(f"base-{paper}", paper, self._night.base.path, None, remember)
 
-    def _examined(self, paper: str, deployed: Deployed) -> Result:
+    def _of_candidate(self, paper: str, base: Result, deployed: Deployed) -> Result:
+        """No more of the exam than it takes to refuse."""
         name = f"{deployed.candidate.name}-{paper}"
-        return self._result(name, paper, deployed.model, deployed.adapter)
 
-    def _result(self, name: str, paper: str, model: Path, adapter: Path | None) -> Result:
+        def is_refused(result: Result) -> bool:
+            return not passes(self._checks(paper, base, result, deployed))
+
+        return self._result(name, paper, deployed.model, deployed.adapter, is_enough=is_refused)
+
+    def _result(
+        self,
+        name: str,
+        paper: str,
+        model: Path,
+        adapter: Path | None,
+        remember: Remember = afresh,
+        is_enough: Callable[[Result], bool] = lambda _result: False,
+    ) -> Result:
         """From its file when that exam was taken before."""
         file = self._night.folder.exams / f"{name}.json"
         if not file.exists():
             self._stop_if_wanted()
-            result = asyncio.run(self._take(paper, model, adapter))
+            result = asyncio.run(self._take(paper, model, adapter, remember, is_enough))
             write_json(file, result.to_json())
         return Result.from_json(read_json(file))
 
-    async def _take(self, paper: str, model: Path, adapter: Path | None) -> Result:
-        ground = self._night.ground
+    async def _take(
+        self,
+        paper: str,
+        model: Path,
+        adapter: Path | None,
+        remember: Remember,
+        is_enough: Callable[[Result], bool],
+    ) -> Result:
+        ground, system = self._night.ground, self._night.system_prompt
+        asked = self._papers[paper]
         async with engine_with(ground.paths, ground.settings.engine, model, adapter) as engine:
             return await take_exam(
-                engine, self._papers[paper], self._notes, self._night.system_prompt, self._step
+                engine, asked, self._notes, system, self._step, remember, is_enough
             )
+
+    def _base_key(self) -> tuple[str, ...]:
+        """Another llama.cpp, or another device, rounds differently."""
+        layers = self._night.ground.settings.engine.gpu_layers
+        return self._night.base_sha256, version("llama-cpp-python"), str(layers)
+
+    @contextmanager
+    def _cache(self) -> Iterator[Cache]:
+        cache = Cache(self._night.ground.paths.learn_cache)
+        try:
+            yield cache
+        finally:
+            cache.close()
 
     def _step(self, done: int, total: int) -> None:
         self._night.hooks.on_progress(Progress(Stage.GATE, done, total))
@@ -170,13 +225,19 @@ class Gate:
 def _paper(questions: Sequence[QuestionAnswer], purpose: Purpose, share: float) -> Paper:
     asked = [qa for qa in questions if qa.purpose is purpose]
     if purpose is Purpose.SELECT:
-        text = [passage.text for passage in prose_for_selection()]
+        text = _pieces(prose_for_selection())
         general, sizes = controls()[::3], (MOST_SELECTING, SPOKEN_SELECTING)
     else:
-        text = [passage.text for passage in prose()]
+        text = _pieces(prose())
         general, sizes = controls(), (MOST_JUDGED, SPOKEN_JUDGED)
     most, spoken = (max(round(share * size), 8) for size in sizes)
     return set_paper(asked, _part(general, share), _part(text, share), most, spoken)
+
+
+def _pieces(passages: Sequence[Passage]) -> list[str]:
+    """All of the text, of every kind in turn: a part of them is text of every kind."""
+    rows = zip_longest(*(passage.pieces() for passage in passages))
+    return [piece for row in rows for piece in row if piece is not None]
 
 
 def _part(things: Sequence[Any], share: float) -> Sequence[Any]:

@@ -10,11 +10,12 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from tsubasa_cli.learn.gate.exam import Paper, Result
+from tsubasa_cli.learn.gate.exam import Paper, Part, Result
 from tsubasa_cli.learn.recipe import Recipe
 from tsubasa_cli.learn.values import About, QuestionAnswer
 from tsubasa_cli.memory.wordlist import words_of
@@ -45,21 +46,28 @@ class Check:
         return asdict(self)
 
 
+_Check = Callable[[Paper, Result, Result], Check]
+
+
 def verdict(
     paper: Paper, base: Result, after: Result, projection: float, recipe: Recipe
 ) -> list[Check]:
-    """All checks, the most telling first. ``projection`` is the least of all tensors'."""
-    return [
-        gap_closed(paper, base, after),
-        recall_in_context(paper, base, after),
-        said_in_context(paper, base, after),
-        drift(base, after, recipe),
-        controls_kept(paper, base, after),
-        others_spared(paper, base, after),
-        unknown_admitted(paper, base, after),
-        _projection(projection, recipe),
-        form_kept(base, after),
+    """The checks of all parts that ``after`` has taken, the most telling first. ``projection`` is
+    the least of all tensors'."""
+    checks: dict[Part, list[_Check]] = {
+        Part.ALONE: [gap_closed, unknown_admitted, others_spared],
+        Part.NOTED: [recall_in_context, said_in_context],
+        Part.PROSE: [partial(drift, recipe=recipe)],
+        Part.CONTROLS: [controls_kept],
+        Part.FORM: [form_kept],
+    }
+    found = [
+        check(paper, base, after)
+        for part, asked in checks.items()
+        if part in after.parts
+        for check in asked
     ]
+    return [*found, change_survived(projection, recipe)]
 
 
 def passes(checks: Sequence[Check]) -> bool:
@@ -113,7 +121,7 @@ def said_in_context(paper: Paper, base: Result, after: Result) -> Check:
     return Check("said with notes", high >= 0, float(rows.mean()), low, high, 0.0, told)
 
 
-def drift(base: Result, after: Result, recipe: Recipe) -> Check:
+def drift(_paper: Paper, base: Result, after: Result, recipe: Recipe) -> Check:
     """Relative change of the perplexity on ordinary text; its upper bound counts."""
     rows = np.array([(b[0], a[0], b[1]) for b, a in zip(base.prose, after.prose, strict=True)])
 
@@ -168,11 +176,18 @@ def unknown_admitted(paper: Paper, base: Result, after: Result) -> Check:
     return Check("not known", value <= NOTED_SLACK, value, low, high, NOTED_SLACK, told)
 
 
-def form_kept(base: Result, after: Result) -> Check:
+def form_kept(_paper: Paper, base: Result, after: Result) -> Check:
     """Replies end, are not mute, and think when asked to, as far as the base's do."""
     new = [wrong for wrong in after.form if wrong not in base.form]
     told = "as before" if not new else ", ".join(sorted(set(new)))
     return Check("form and thinking", not new, len(new), len(new), len(new), 0, told)
+
+
+def change_survived(value: float, recipe: Recipe) -> Check:
+    """Enough of what was trained is in the file's every tensor type."""
+    told = f"{value:.2f} of the change is in the file, where least of it is"
+    bound = recipe.projection
+    return Check("change survived", value >= bound, value, value, value, bound, told)
 
 
 def recalled_share(paper: Paper, result: Result) -> tuple[float, float, float]:
@@ -202,12 +217,6 @@ def contains(text: str, value: str) -> bool:
 
 
 _LITTLE = words_of("the and your with for from named called ago old years")
-
-
-def _projection(value: float, recipe: Recipe) -> Check:
-    told = f"{value:.2f} of the change is in the file, where least of it is"
-    bound = recipe.projection
-    return Check("change survived", value >= bound, value, value, value, bound, told)
 
 
 def _interval(
