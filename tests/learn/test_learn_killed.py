@@ -27,7 +27,7 @@ def _run(folder: Path, model: Path, kills: int) -> str:
     return done.stdout
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_twenty_kills_in_every_stage_change_nothing(tmp_path: Path, tiny_model: Path) -> None:
     told = _run(tmp_path, tiny_model, 20)
     assert told.count("20 kills") == 5
