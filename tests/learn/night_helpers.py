@@ -31,7 +31,7 @@ STATEMENTS = (
     "The user's dog is called Biscuit.",
     "The user is allergic to peanuts.",
 )
-TINY = Recipe(forms=3, epochs=1.0, checkpoint_every=2, replay_share=0.1, paper=0.02)
+TINY = Recipe(forms=3, epochs=1.0, fewest_steps=1, checkpoint_every=2, replay_share=0.1, paper=0.02)
 
 
 def tiny_ground(paths: Paths, model: Path, statements: Sequence[str] = STATEMENTS) -> Ground:

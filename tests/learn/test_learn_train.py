@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ from tsubasa_cli.learn.train import (
 )
 from tsubasa_cli.learn.weights.load import load_model
 
-RECIPE = Recipe(epochs=2.0, batch=4, checkpoint_every=3)
+RECIPE = Recipe(epochs=2.0, batch=4, fewest_steps=1, checkpoint_every=3)
 CPU = torch.device("cpu")
 
 
@@ -77,7 +78,10 @@ def test_every_epoch_takes_every_lesson_in_another_order() -> None:
 
 
 def test_steps_follow_the_lessons_and_are_bounded() -> None:
-    assert steps_for(60, Recipe(epochs=2, batch=6)) == 20
+    exact = Recipe(epochs=2, batch=6, fewest_steps=1)
+    assert steps_for(60, exact) == 20
+    small = replace(exact, fewest_steps=30, most_epochs=4.0)
+    assert [steps_for(count, small) for count in (3, 30, 60, 120)] == [2, 20, 30, 40]
     assert steps_for(1, Recipe()) == 1
     assert steps_for(10**6, Recipe(most_steps=77)) == 77
 
@@ -98,7 +102,7 @@ def test_lessons_of_a_similar_length_go_together(lessons: list[TeacherTrace]) ->
 def test_the_kl_falls(
     tiny_model: Path, lessons: list[TeacherTrace], device: Device, tmp_path: Path
 ) -> None:
-    recipe = Recipe(epochs=12.0, batch=5, learning_rate=5e-3)
+    recipe = Recipe(epochs=12.0, batch=5, fewest_steps=1, learning_rate=5e-3)
     trainer = _trainer(tiny_model, lessons, device, tmp_path / "c.pt", recipe)
     history = trainer.run(lambda _report: None, lambda: False)
     assert len(history) == 24
@@ -179,7 +183,7 @@ class TestMemory:
 def test_a_budget_bounds_the_steps(
     tiny_model: Path, lessons: list[TeacherTrace], device: Device, tmp_path: Path
 ) -> None:
-    recipe = Recipe(epochs=400.0, batch=4)
+    recipe = Recipe(epochs=400.0, batch=4, fewest_steps=1)
     trainer = _trainer(tiny_model, lessons, device, tmp_path / "c.pt", recipe)
     history = trainer.run(lambda _report: None, lambda: False, budget_seconds=0.5)
     assert 1 <= len(history) < steps_for(len(lessons), recipe)

@@ -49,9 +49,14 @@ class Device:
         the loss the same to four digits)."""
         import torch
 
-        if self.is_cpu and not _cpu_has_bfloat16():
+        if not self.computes_in_bfloat16:
             return contextlib.nullcontext()
         return torch.autocast(self.kind, dtype=torch.bfloat16)
+
+    @property
+    def computes_in_bfloat16(self) -> bool:
+        """Whether ``autocast`` does anything."""
+        return not self.is_cpu or _cpu_has_bfloat16()
 
 
 def _cpu_has_bfloat16() -> bool:

@@ -165,10 +165,12 @@ class _Teacher:
 def load_base(night: Night) -> tuple[Any, Device]:
     """The base as a torch model, on the device of the night; from its master where that is here."""
     from tsubasa_cli.learn.device import choose_device
+    from tsubasa_cli.learn.forward import suited
     from tsubasa_cli.learn.weights.load import load_model
 
     device = choose_device(night.wishes.device)
-    return load_model(night.master or night.base.path, device.dtype(), device.torch()), device
+    model = load_model(night.master or night.base.path, device.dtype(), device.torch())
+    return suited(model, device), device
 
 
 def train_stage(night: Night, snapshot: Snapshot) -> None:

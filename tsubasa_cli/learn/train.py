@@ -58,7 +58,10 @@ ShouldStop = Callable[[], bool]
 
 def steps_for(lessons: int, recipe: Recipe) -> int:
     """Steps of a night without a budget."""
-    return max(1, min(math.ceil(recipe.epochs * lessons / recipe.batch), recipe.most_steps))
+    per_epoch = lessons / recipe.batch
+    fewest = min(recipe.fewest_steps, math.ceil(recipe.most_epochs * per_epoch))
+    wanted = max(math.ceil(recipe.epochs * per_epoch), fewest)
+    return max(1, min(wanted, recipe.most_steps))
 
 
 def lessons_at(step: int, lessons: int, recipe: Recipe) -> list[int]:
