@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tsubasa_cli.errors import InputError
 from tsubasa_cli.learn.files import read_json
@@ -74,9 +74,9 @@ def make_plan(ground: Ground, base: Model, wishes: Wishes) -> Plan:
     last = next((run for run in ground.runs.promoted() if run.base_model == base.name), None)
     changed = len(changed_since(ground.connection, last.snapshot_event if last else 0))
     lessons = memories * LESSONS_PER_MEMORY
-    measured = _measured_seconds(ground, base, device)
-    each = measured or _seconds_per_lesson(base.n_params, device, wishes.recipe)
-    seconds = lessons * each + _gate_seconds(base.n_params, device)
+    report = _last_report(ground, base, device)
+    each = _measured_seconds(report) or _seconds_per_lesson(base.n_params, device, wishes.recipe)
+    seconds = lessons * each + _gate_seconds(base.n_params, device, report)
     if wishes.budget_seconds is not None:
         seconds = min(seconds, wishes.budget_seconds)
     return Plan(
@@ -89,7 +89,7 @@ def make_plan(ground: Ground, base: Model, wishes: Wishes) -> Plan:
         device.kind,
         needed_bytes(base.n_params, device),
         device.free_bytes,
-        measured is not None,
+        _measured_seconds(report) is not None,
         _refused_before(ground, base, wishes),
     )
 
@@ -164,8 +164,10 @@ def _seconds_per_lesson(n_params: int, device: Device, recipe: Recipe) -> float:
     return work / _speed(device)
 
 
-def _gate_seconds(n_params: int, device: Device) -> float:
-    return 2 * n_params * 2 * GATE_TOKENS / _speed(device)
+def _gate_seconds(n_params: int, device: Device, report: dict[str, Any]) -> float:
+    """As long as the last gate took, if that let something through: one that refused was short."""
+    measured = report.get("seconds", {}).get("gate") if report.get("model") else None
+    return measured or 2 * n_params * GATE_TOKENS / _speed(device)
 
 
 def _speed(device: Device) -> float:
@@ -175,16 +177,21 @@ def _speed(device: Device) -> float:
     return WORKING[device.kind] * (cores if device.is_cpu else 1)
 
 
-def _measured_seconds(ground: Ground, base: Model, device: Device) -> float | None:
-    """Seconds per lesson of the last night with this model on such a device."""
+def _last_report(ground: Ground, base: Model, device: Device) -> dict[str, Any]:
+    """Of the last night with this model on such a device; empty without one."""
     for run in ground.runs.all():
-        if run.base_model != base.name:
-            continue
-        report = json.loads(run.report or "{}")
-        if report.get("device") == device.kind and report.get("lessons"):
-            seconds = float(report.get("seconds_to_train", math.nan)) / report["lessons"]
-            return seconds if math.isfinite(seconds) else None
-    return None
+        report: dict[str, Any] = json.loads(run.report or "{}")
+        if run.base_model == base.name and report.get("device") == device.kind:
+            return report
+    return {}
+
+
+def _measured_seconds(report: dict[str, Any]) -> float | None:
+    """Seconds per lesson."""
+    if not report.get("lessons"):
+        return None
+    seconds = float(report.get("seconds_to_train", math.nan)) / report["lessons"]
+    return seconds if math.isfinite(seconds) else None
 
 
 def _gb(count: int) -> str:
