@@ -47,7 +47,7 @@ class Recipe:
     rank: int = 16
     """Matters little below some 500 memories (LoRA Without Regret); ``rank_for`` doubles it."""
     alpha: int = 32
-    learning_rate: float = 6e-4
+    learning_rate: float = 3.5e-4
     """About ten times that of training all weights, as for any LoRA."""
     warmup: float = 0.06
     epochs: float = 1.75
