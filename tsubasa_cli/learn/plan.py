@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
 LESSONS_PER_MEMORY = 18
 """Questions about it, about others, and its share of ordinary requests."""
 TOKENS_PER_LESSON = 110
-GATE_TOKENS = 90_000
+GATE_TOKENS = 110_000
 """Of the two papers, by the base and by one candidate."""
 REPLAY_TOKENS = 100
-WORKING = {"cpu": 4e10, "mps": 2e12, "cuda": 4e13}
+WORKING = {"cpu": 8e10, "mps": 2e12, "cuda": 4e13}
 """Floating-point operations per second that training reaches (per core on a CPU); rough, and
 replaced by what the last night took."""
+READING = {"cpu": 3e10, "mps": 2e12, "cuda": 4e13}
+"""The same for llama.cpp on a quantized file, which the gate works with."""
 PASSES = 8
 """Operations per parameter and token: forward, backward through frozen weights, once again for
 what is not kept."""
@@ -161,20 +164,20 @@ def in_words(seconds: float) -> str:
 
 def _seconds_per_lesson(n_params: int, device: Device, recipe: Recipe) -> float:
     work = n_params * TOKENS_PER_LESSON * (PASSES * recipe.epochs + 2)
-    return work / _speed(device)
+    return work / _speed(device, WORKING)
 
 
 def _gate_seconds(n_params: int, device: Device, report: dict[str, Any]) -> float:
     """As long as the last gate took, if that let something through: one that refused was short."""
     measured = report.get("seconds", {}).get("gate") if report.get("model") else None
-    return measured or 2 * n_params * GATE_TOKENS / _speed(device)
+    return measured or 2 * n_params * GATE_TOKENS / _speed(device, READING)
 
 
-def _speed(device: Device) -> float:
+def _speed(device: Device, of_core: Mapping[str, float]) -> float:
     import psutil
 
     cores = psutil.cpu_count(logical=False) or 1
-    return WORKING[device.kind] * (cores if device.is_cpu else 1)
+    return of_core[device.kind] * (cores if device.is_cpu else 1)
 
 
 def _last_report(ground: Ground, base: Model, device: Device) -> dict[str, Any]:
