@@ -26,7 +26,6 @@ LESSONS_PER_MEMORY = 18
 TOKENS_PER_LESSON = 110
 GATE_TOKENS = 110_000
 """Of the two papers, by the base and by one candidate."""
-REPLAY_TOKENS = 100
 WORKING = {"cpu": 8e10, "mps": 2e12, "cuda": 4e13}
 """Floating-point operations per second that training reaches (per core on a CPU); rough, and
 replaced by what the last night took."""

@@ -50,7 +50,7 @@ class Recipe:
     learning_rate: float = 3.5e-4
     """About ten times that of training all weights, as for any LoRA."""
     warmup: float = 0.06
-    epochs: float = 1.75
+    epochs: float = 1.4
     fewest_steps: int = 100
     most_epochs: float = 4.0
     """A small memory is gone through more often, up to this, or it is not known by heart."""
