@@ -3,7 +3,7 @@
 The gate takes the first that passes. From a master of high precision the ordinary quantization
 comes first: it keeps what was learned. From a quantized base: stochastic codes with the base's own
 scales, then eight bits, then the adapter beside the unchanged base; each at full strength, then at
-three quarters and at half of it (DESIGN §5).
+less and less of it (DESIGN §5).
 """
 
 from __future__ import annotations
