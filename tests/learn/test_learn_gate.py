@@ -168,6 +168,23 @@ def test_only_the_parts_that_were_taken_are_judged() -> None:
     assert not found["drift"].passed
 
 
+@pytest.mark.parametrize(
+    ("lost", "kept", "is_hopeless"),
+    [(2, 20, False), (3, 20, False), (12, 10, True), (22, 0, True)],
+)
+def test_a_short_paper_turns_away_what_fails_beyond_doubt(
+    lost: int, kept: int, is_hopeless: bool
+) -> None:
+    controls = (CONTROLS[0],) * (lost + kept)
+    paper, said = replace(PAPER, controls=controls), ["Rome"] * lost + ["Paris"] * kept
+    base = replace(BASE, controls=["Paris"] * (lost + kept))
+    after = replace(GOOD, controls=said)
+    checks = {c.name: c for c in verdict(paper, base, after, 1.0, Recipe())}
+    assert checks["general questions"].is_hopeless is is_hopeless
+    assert checks["general questions"].passed is (lost <= 2)
+    assert not checks["gap closed"].is_hopeless
+
+
 async def test_the_base_is_asked_once_and_another_base_for_itself(tmp_path: Path) -> None:
     asked: list[str] = []
 
@@ -225,13 +242,13 @@ class TestOnFiles:
             return deploy(night, candidate, told)
 
         def scripted(*_given: object) -> list[Check]:
-            return [Check("scripted", tried[-1] == 0.5, 0, 0, 0, 0, "")]
+            return [Check("scripted", tried[-1] == 0.5, 1, 1, 1, 0, "")]
 
         monkeypatch.setattr(passing, "deploy", noted)
         monkeypatch.setattr(passing, "verdict", scripted)
         passed = Gate(night, questions_of(night), notes_of(snapshot)).pass_through()
-        assert [tried.candidate.scale for tried in passed.tried] == [1.0, 0.75, 0.5]
-        assert [tried.paper for tried in passed.tried] == ["select", "select", "judge"]
+        assert [tried.candidate.scale for tried in passed.tried] == list(TINY.scales)
+        assert [tried.paper for tried in passed.tried] == [*["select"] * 4, "judge"]
         assert passed.winner is not None
         assert passed.after is not None
         assert passed.after.parts == tuple(Part)
@@ -245,7 +262,7 @@ class TestOnFiles:
         passed = Gate(night, questions_of(night), notes_of(snapshot)).pass_through()
         assert passed.winner is None
         assert passed.after is not None
-        assert passed.after.parts == (Part.PROSE,)
+        assert passed.after.parts == (Part.FORM, Part.CONTROLS, Part.PROSE)
         assert passed.base.parts == tuple(Part)
         assert not list((night.folder.root / "exams").glob("*-judge.json"))
 

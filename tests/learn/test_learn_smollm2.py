@@ -67,4 +67,4 @@ def test_a_night_without_replay_at_a_wild_rate_is_refused(home: Paths) -> None:
     assert outcome.run.state is RunState.REFUSED
     assert ground.shelf.require().name == STARTER_NAME
     assert not [file for file in Path(home.models).iterdir() if file.suffix == ".gguf"]
-    assert "drift" in outcome.run.reason
+    assert "general questions" in outcome.run.reason or "drift" in outcome.run.reason

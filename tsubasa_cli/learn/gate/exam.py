@@ -31,11 +31,11 @@ Progress = Callable[[int, int], None]
 
 
 class Part(StrEnum):
-    """What an exam consists of, in its order: what a spoilt model fails comes first."""
+    """What an exam consists of, in its order: what costs little and tells much comes first."""
 
-    PROSE = "prose"
     FORM = "form"
     CONTROLS = "controls"
+    PROSE = "prose"
     ALONE = "alone"
     """Questions about memories, without notes."""
     NOTED = "noted"
@@ -162,9 +162,9 @@ class _Examiner:
 
     async def examine(self, is_enough: Callable[[Result], bool]) -> Result:
         parts: dict[Part, Callable[[], Awaitable[dict[str, Any]]]] = {
-            Part.PROSE: self._prose,
             Part.FORM: self._form,
             Part.CONTROLS: self._controls,
+            Part.PROSE: self._prose,
             Part.ALONE: self._alone,
             Part.NOTED: self._noted,
         }

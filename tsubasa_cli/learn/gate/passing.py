@@ -135,7 +135,7 @@ class Gate:
             base = self._of_base(name)
             result = self._of_candidate(name, base, deployed)
             checks = self._checks(name, base, result, deployed)
-            if not passes(checks):
+            if _is_out(name, checks):
                 return Tried(candidate, deployed.projection, name, tuple(checks)), deployed, result
         return Tried(candidate, deployed.projection, "judge", tuple(checks)), deployed, result
 
@@ -164,7 +164,7 @@ class Gate:
         name = f"{deployed.candidate.name}-{paper}"
 
         def is_refused(result: Result) -> bool:
-            return not passes(self._checks(paper, base, result, deployed))
+            return _is_out(paper, self._checks(paper, base, result, deployed))
 
         return self._result(name, paper, deployed.model, deployed.adapter, is_enough=is_refused)
 
@@ -220,6 +220,13 @@ class Gate:
     def _stop_if_wanted(self) -> None:
         if self._night.hooks.should_stop():
             raise PausedError
+
+
+def _is_out(paper: str, checks: Sequence[Check]) -> bool:
+    """The first paper is short: it turns away what fails beyond doubt, the second what fails."""
+    if paper == "select":
+        return any(check.is_hopeless for check in checks)
+    return not passes(checks)
 
 
 def _paper(questions: Sequence[QuestionAnswer], purpose: Purpose, share: float) -> Paper:
