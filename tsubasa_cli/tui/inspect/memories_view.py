@@ -250,7 +250,9 @@ class MemoriesView(Pane):
 
     @work(exclusive=True, group="dossier")
     async def _read(self) -> None:
-        """The page about the memory under the cursor; the last one, when one scrolls fast."""
+        """The page about the memory under the cursor, behind the list with it; the last one, when
+        one scrolls fast."""
+        await self.painted()
         await asyncio.sleep(0.02)
         entry = self.lines.entry
         if entry is None:

@@ -293,8 +293,8 @@ class InspectView(TellsErrors, Screen[Any]):
         if pulse == self._pulse:
             return
         self._pulse = pulse
-        await self._count_waiting()
         self.follow()
+        await self._count_waiting()
 
     async def _count_waiting(self) -> None:
         waiting = Filter(statuses=frozenset((Status.QUARANTINED,)))
