@@ -22,6 +22,7 @@ from tsubasa_cli.memory.recall import Recalled
 from tsubasa_cli.memory.timeline import Part, months, part_of, true_on
 from tsubasa_cli.memory.values import Actor, Change, Evidence, Kind, Observation, Op, Status
 from tsubasa_cli.memory.word_diff import Edit
+from tsubasa_cli.memory.word_query import WordQuery
 from tsubasa_cli.memory.words_index import Tier, WordsIndex
 from tsubasa_cli.storage.database import connect
 from tsubasa_cli.storage.paths import Paths
@@ -232,7 +233,7 @@ class TestFinding:
 
 
 class TestWordsOfNearlyAll:
-    """What most of a large memory holds is not looked up in each of its entries."""
+    """What most of a large memory holds is not scored when it is all that is looked for."""
 
     @pytest.fixture
     def asked(self, memory: Memory, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -244,9 +245,9 @@ class TestWordsOfNearlyAll:
         scored: list[str] = []
         search = WordsIndex.search
 
-        def watched(self: WordsIndex, tier: Tier, match: str, *rest: object) -> object:
-            scored.append(match)
-            return search(self, tier, match, *rest)  # type: ignore[arg-type]
+        def watched(self: WordsIndex, tier: Tier, query: WordQuery, *rest: object) -> object:
+            scored.append(query.match)
+            return search(self, tier, query, *rest)  # type: ignore[arg-type]
 
         monkeypatch.setattr(WordsIndex, "search", watched)
         return scored
@@ -254,17 +255,6 @@ class TestWordsOfNearlyAll:
     def ranked(self, memory: Memory, text: str) -> list[str]:
         found = memory.recaller.recall(text, now=NOW, k=40, with_turns=False)
         return [item.observation.statement for item in found if item.observation]
-
-    def test_the_ranking_is_the_same_without_them(
-        self, memory: Memory, asked: list[str], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        whole = self.ranked(memory, "kayak euros")
-        assert any("euro" in match for match in asked)
-        asked.clear()
-        monkeypatch.setattr(index_module, "MANY_ENTRIES", 3)
-        assert self.ranked(memory, "kayak euros")[:2] == whole[:2]
-        assert asked
-        assert not any("euro" in match for match in asked)
 
     def test_alone_they_bring_the_newest(
         self, memory: Memory, asked: list[str], monkeypatch: pytest.MonkeyPatch
