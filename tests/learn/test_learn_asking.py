@@ -92,6 +92,23 @@ def test_the_same_of_somebody_else_and_of_the_past() -> None:
     assert in_the_past(clause).text() == "I worked at Acme"
 
 
+def test_two_people_at_once_are_no_plain_grammar() -> None:
+    assert clause_of("The user and Ivo married on a ferry.") is None
+
+
+@pytest.mark.parametrize(
+    ("subject", "question"),
+    [
+        ("my sister Jorunn", "Where does Bob's sister live?"),
+        ("my best friend Anna Lind", "Where does Bob's best friend live?"),
+        ("my boss", "Where does Bob's boss live?"),
+    ],
+)
+def test_nobody_else_has_the_users_own_people(subject: str, question: str) -> None:
+    clause = of_somebody(Clause(subject, "lives", "in Vadsund"), "Bob")
+    assert cores_of(clause)[0].direct == question
+
+
 class TestSynthesis:
     facts = [fact.observation for fact in persona()]
     snapshot = Snapshot(

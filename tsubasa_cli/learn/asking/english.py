@@ -38,6 +38,7 @@ _PAST_TO_BASE = {
 _BASE_TO_PAST = {base: past for past, base in _PAST_TO_BASE.items()}
 _BASE_TO_PAST |= {"be": "was", "put": "put", "read": "read", "cut": "cut", "quit": "quit"}
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_NAMED = re.compile(r"^(my [a-z][a-z -]*?)(?: [A-ZÀ-Þ][\w'’-]*)+$")
 _KNOWN_VERBS = frozenset(
     {"is", "are", "was", "were", "has", "have", "had", "does", "did", "lives", "works"}
 )
@@ -98,11 +99,12 @@ def in_the_past(clause: Clause) -> Clause:
 
 
 def of_somebody(clause: Clause, name: str) -> Clause:
-    """The same clause about ``name`` in place of the user."""
+    """The same clause about ``name`` in place of the user. What is the user's loses its own name:
+    "Bob's sister Jorunn" would be the user's sister after all."""
     rest = re.sub(r"\bmy\b", "their", clause.rest)
     if clause.subject == "I":
         return Clause(name, third_person(clause.verb), rest)
-    subject = re.sub(r"^my\b", f"{name}'s", clause.subject)
+    subject = re.sub(r"^my\b", f"{name}'s", _NAMED.sub(r"\1", clause.subject))
     return Clause(subject if subject != clause.subject else name, clause.verb, rest)
 
 
@@ -156,7 +158,7 @@ def _user_head(text: str, owner: str) -> int | None:
 
 def _users_clause(behind: str, owner: str) -> Clause | None:
     adverbs, verb, rest = _verb_first(behind)
-    if not verb:
+    if not verb or verb in ("and", "or"):
         return None
     rest = _to_second(" ".join([*adverbs, rest]).strip(), owner, "my", "me", theirs=True)
     return Clause("I", _first_person(verb), _coordinated(rest))
