@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ import pytest
 from tsubasa_cli.storage.paths import Paths
 
 LONGEST_ID = 60
+
+for size in ("COLUMNS", "LINES"):
+    os.environ.pop(size, None)  # a worker has some; they would pass for the terminal's
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
