@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -108,9 +109,16 @@ class TestChat:
         app = still_app(home, "tsubasa-day")
         assert snap_compare(app, terminal_size=(60, 24), run_before=after("slash", "e"))
 
-    def test_the_help(self, snap_compare: Any, home: Paths) -> None:
+    def test_the_help(
+        self, snap_compare: Any, home: Paths, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def open_it(pilot: Pilot[Any]) -> None:
+            short = property(lambda _: Path("settings.toml"))
+            monkeypatch.setattr(Paths, "settings", short)
+            await after("f1")(pilot)
+
         app = still_app(home, "tsubasa-night")
-        assert snap_compare(app, terminal_size=(100, 40), run_before=after("f1"))
+        assert snap_compare(app, terminal_size=(100, 40), run_before=open_it)
 
 
 class TestStatusLine:
