@@ -95,7 +95,7 @@ def _work(ground: Ground) -> Observation:
     return next(o for o in connection_log(ground.connection).all() if "Corvex" in o.statement)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("two_threads")
 def test_what_changed_wins_and_what_was_erased_was_never_there(ground: Ground) -> None:
     first = _after_a_night(ground)
