@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from threading import Event
 
 import pytest
 from textual.widgets import Button, Input, Select, Static, TextArea
 from tui.inspect_driver import Inspecting, inspecting
 from tui.inspect_life import fill_life
 
+from tsubasa_cli.memory.filters import Filter
+from tsubasa_cli.memory.finding import Finder, Hit
 from tsubasa_cli.memory.values import Actor, Change, Kind, Observation, Op, Origin, Status
 from tsubasa_cli.storage.locks import WriterLock
 from tsubasa_cli.storage.paths import Paths
+from tsubasa_cli.storage.values import Instant
 from tsubasa_cli.tui.inspect.dialogs import AskLine, AskLines, Conflict, MemoryForm
 from tsubasa_cli.tui.inspect.erase_dialog import EraseDialog
 from tsubasa_cli.tui.inspect.space import Space, open_space
@@ -43,6 +47,30 @@ async def rewrite(inspector: Inspecting, words: str) -> None:
 
 def active(space: Space) -> set[str]:
     return {memory.statement for memory in space.memory.log.all()}
+
+
+async def test_nothing_is_done_to_what_a_search_is_about_to_replace(
+    space: Space, life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_answer = Event()
+
+    def slowly(finder: Finder, text: str, wanted: Filter, now: Instant) -> list[Hit]:
+        may_answer.wait(30)
+        return quickly(finder, text, wanted, now)
+
+    async with inspecting(space) as inspector:
+        await inspector.on(life["tea"])
+        quickly = Finder.find
+        monkeypatch.setattr(Finder, "find", slowly)
+        await inspector.pilot.press("slash", *"walnuts", "enter", "f")
+        await inspector.until(lambda: "has not answered yet" in inspector.told)
+        may_answer.set()
+        await inspector.settle()
+        assert {inspector.now(memory).status for memory in (life["tea"], life["nuts"])} == {
+            Status.ACTIVE
+        }
+        await inspector.press("f")
+        await inspector.until(lambda: inspector.now(life["nuts"]).status is Status.FORGOTTEN)
 
 
 class TestOneKey:

@@ -19,7 +19,9 @@ class Looking(InspectView):
     """Filters, orders and marks."""
 
     def selected(self) -> list[Observation]:
-        """The memories to do something to; ``InputError`` when there are none."""
+        """The memories to do something to; ``InputError`` when there are none, or others are about
+        to be shown."""
+        self._require_answer()
         selected = self.selection()
         if not selected:
             raise InputError("There is no memory here to do this to.")
@@ -27,10 +29,18 @@ class Looking(InspectView):
 
     def one(self) -> Observation:
         """The memory under the cursor, whatever is marked; ``InputError``."""
+        self._require_answer()
         lines = self.lines
         if lines is None or lines.entry is None:
             raise InputError("There is no memory here to do this to.")
         return lines.entry.memory
+
+    def _require_answer(self) -> None:
+        if self.view_name == "memories" and not self.memories.is_answered:
+            raise InputError(
+                "The search has not answered yet.",
+                next_step="Press the key again once its memories are here.",
+            )
 
     @work(group="look", exclusive=True)
     async def action_filter(self) -> None:

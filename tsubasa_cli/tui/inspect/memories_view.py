@@ -117,6 +117,12 @@ class MemoriesView(Pane):
         """Whether everything that was asked for is shown."""
         return not self._latest.is_busy
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether the list shows what was last typed and chosen."""
+        shown = self.shown and replace(self.shown, is_new=True)
+        return shown == self.look and self.search.value.strip() == self.look.text
+
     def focus_list(self) -> None:
         self.screen.set_focus(self.lines)
 
