@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from lora_helpers import CPU
 from torch import Tensor
 
+from tsubasa_cli.errors import ModelError
 from tsubasa_cli.learn.weights.codecs import CODECS, Codec
 from tsubasa_cli.learn.weights.ggml_quantize import ggml_quantize
 from tsubasa_cli.learn.weights.noise import uniform
@@ -176,3 +177,10 @@ class TestNoise:
 def correlation(left: Tensor, right: Tensor) -> float:
     """In standard deviations of what chance gives."""
     return float(np.corrcoef(left.numpy(), right.numpy())[0, 1]) * len(left) ** 0.5
+
+
+@pytest.mark.parametrize(("type_id", "name"), [(15, "Q8_K"), (999, "999")])
+def test_a_format_that_nobody_reads_is_told_with_a_way_out(type_id: int, name: str) -> None:
+    with pytest.raises(ModelError, match=f"{name} cannot be read here") as caught:
+        dequantize(torch.zeros(1, 292, dtype=torch.uint8), type_id, CPU)
+    assert "Q4_K_M" in caught.value.next_step

@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from json import JSONDecodeError
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from tsubasa_cli.errors import ConfigError, DownloadError
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+Answer = TypeVar("Answer")
 
 TIMEOUT_SECONDS = 20.0
 MAX_LISTED = 12
@@ -75,6 +78,18 @@ class Hub:
     def __init__(self, endpoint: str = "") -> None:
         self._client = _client_library()
         self.endpoint = _checked_address(endpoint or self._client.constants.ENDPOINT)
+
+    def asked_twice(self, ask: Callable[[], Answer], pause_seconds: float) -> Answer:
+        """What ``ask`` comes to, once more after a pause if the hub had trouble; ``DownloadError``
+        when it has trouble again."""
+        try:
+            return ask()
+        except HubTroubleError:
+            time.sleep(pause_seconds)
+        try:
+            return ask()
+        except HubTroubleError as error:
+            raise error.final(self.endpoint) from error
 
     def list_files(self, repo: str) -> Repository:
         """The files of ``repo`` with sizes and checksums. Raises ``DownloadError``."""

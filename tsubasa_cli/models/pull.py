@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -79,7 +80,7 @@ def pull(
     tell: OnPull = on_progress or (lambda _: None)
     tell(PullProgress(Stage.LISTING, wanted.repo))
     hub = Hub(endpoint)
-    repo, file = _chosen(hub, wanted, pause_seconds)
+    repo, file = hub.asked_twice(partial(_look_up, hub, wanted), pause_seconds)
     target = paths.ensure().models / _safe(f"{repo.name}--{file.name}".replace("/", "--"))
     lock = FileLock(paths.locks / f"{target.name}.lock", mode=PRIVATE_FILE)
     try:
@@ -263,19 +264,8 @@ class _Speed:
         return (done - had) / (now - first) if now > first else 0.0
 
 
-def _chosen(hub: Hub, wanted: Wanted, pause_seconds: float) -> tuple[Repository, HubFile]:
-    """The repository and the file in it that is meant; the hub is asked twice if need be."""
-    try:
-        return _look_up(hub, wanted)
-    except HubTroubleError:
-        time.sleep(pause_seconds)
-    try:
-        return _look_up(hub, wanted)
-    except HubTroubleError as error:
-        raise error.final(hub.endpoint) from error
-
-
 def _look_up(hub: Hub, wanted: Wanted) -> tuple[Repository, HubFile]:
+    """The repository and the file in it that is meant."""
     repo = hub.list_files(wanted.repo)
     return repo, hub.completed(repo, choose_file(repo, wanted))
 

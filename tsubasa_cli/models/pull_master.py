@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from filelock import FileLock, Timeout
@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from tsubasa_cli.errors import DownloadError, ModelError
 from tsubasa_cli.models.file_copy import require_space
 from tsubasa_cli.models.gguf_header import read_header
-from tsubasa_cli.models.hub import Hub, HubFile, HubTroubleError, Repository
+from tsubasa_cli.models.hub import Hub, HubFile, Repository
 from tsubasa_cli.models.master_folder import CONFIG, folder_for
 from tsubasa_cli.models.model import Model
 from tsubasa_cli.models.pull import PAUSE_SECONDS, Download, OnPull, PullProgress, Stage
@@ -57,7 +57,7 @@ def pull_master(
         ) from None
     with held:
         hub = Hub(endpoint)
-        repo, files = _listed(hub, name, pause_seconds)
+        repo, files = hub.asked_twice(partial(_look_up, hub, name), pause_seconds)
         return _bring(_Visit(hub, repo, tell, pause_seconds), files, model, folder)
 
 
@@ -77,17 +77,6 @@ def master_repository(model: Model) -> str:
         why="It comes from no -GGUF repository, and its file names no base model.",
         next_step="Learning works without a master, from the file itself.",
     )
-
-
-def _listed(hub: Hub, name: str, pause_seconds: float) -> tuple[Repository, list[HubFile]]:
-    try:
-        return _look_up(hub, name)
-    except HubTroubleError:
-        time.sleep(pause_seconds)
-    try:
-        return _look_up(hub, name)
-    except HubTroubleError as error:
-        raise error.final(hub.endpoint) from error
 
 
 def _look_up(hub: Hub, name: str) -> tuple[Repository, list[HubFile]]:
