@@ -5,9 +5,10 @@
 Start: whole processes in turn on a terminal of 120 by 40, compiled as an installation compiles
 them: ``tsubasa memory inspect`` up to the picture that holds the first memory's words, and an empty
 application up to its first picture; the medians of the ratios of pairs, by the clock and by the
-processor's time, which other programs disturb less. Typing: questions letter by
-letter as fast as results come; from a key's arrival in the field until its rows are on the list. A
-FOLDER is filled and indexed when it is empty and used again when it is not.
+processor's time, which other programs disturb less. Typing: questions letter by letter as fast as
+results come; from a key's arrival in the field until its rows are on the list. A FOLDER is filled
+and indexed when it is empty and used again when it is not; a theme is chosen in it, so that there
+are settings to load.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ def fill(count: int, folder: Path) -> None:
     from tsubasa_cli.memory.memory import Memory
     from tsubasa_cli.storage.database import connect
     from tsubasa_cli.storage.paths import Paths
+    from tsubasa_cli.storage.settings_file import set_value
 
     paths = Paths(folder, folder).ensure()
     connection = connect(paths)
@@ -56,6 +58,8 @@ def fill(count: int, folder: Path) -> None:
         memory.catch_up()
         memory.close()
         print(f"filled and indexed in {time.perf_counter() - begun:.0f} s")
+    if not paths.settings.exists():
+        set_value(paths, "look.theme", "tsubasa-day")
     number = connection.execute("SELECT count(*) FROM observations").fetchone()[0]
     connection.close()
     print(f"{number:,} memories")

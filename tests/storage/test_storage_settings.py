@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import subprocess
 import sys
 
@@ -126,15 +128,75 @@ def test_a_whole_number_is_a_number_too(home: Paths) -> None:
     assert load_settings(home).sampling.chosen() == {"temperature": 1.0}
 
 
+CHECKERS = (
+    "import sys; from tsubasa_cli.storage.paths import Paths;"
+    " from tsubasa_cli.storage.settings_file import load_settings;"
+    " load_settings(Paths.from_environment());"
+    " print({'pydantic', 'tomlkit', 'tomllib'} & sys.modules.keys())"
+)
+
+
+def _loaded_by_a_start() -> set[str]:
+    """What checks settings, as far as a new process that reads them loads it."""
+    done = subprocess.run(
+        [sys.executable, "-c", CHECKERS], capture_output=True, text=True, check=True
+    )
+    return set(ast.literal_eval(done.stdout))
+
+
 def test_without_a_file_nothing_is_loaded_to_check_it(home: Paths) -> None:  # noqa: ARG001
     """Every command waits for its settings."""
-    program = (
-        "import sys; from tsubasa_cli.storage.paths import Paths;"
-        " from tsubasa_cli.storage.settings_file import load_settings;"
-        " load_settings(Paths.from_environment());"
-        " print({'pydantic', 'tomlkit'} & sys.modules.keys())"
+    assert _loaded_by_a_start() == set()
+
+
+class TestCheckedOnce:
+    TEXT = '[look]\ntheme = "nord"\n[sampling]\ntemperature = 1\n[keys]\nsend = "f5"\n'
+
+    def test_only_a_changed_file_is_checked(self, home: Paths) -> None:
+        home.settings.write_text(self.TEXT)
+        assert _loaded_by_a_start() == {"pydantic", "tomllib"}
+        assert _loaded_by_a_start() == set()
+        home.settings.write_text(self.TEXT + "# mine\n")
+        assert _loaded_by_a_start() == {"pydantic", "tomllib"}
+
+    def test_what_is_remembered_is_what_the_check_said(self, home: Paths) -> None:
+        home.settings.write_text(self.TEXT)
+        checked = load_settings(home)
+        again = load_settings(home)
+        assert again == checked
+        assert isinstance(again.sampling.temperature, float)
+        assert (again.look.theme, again.keys) == ("nord", {"send": "f5"})
+
+    def test_a_bad_value_is_refused_each_time(self, home: Paths) -> None:
+        home.settings.write_text(self.TEXT)
+        load_settings(home)
+        home.settings.write_text("[look]\ntheme = 5\n")
+        for _ in range(2):
+            with pytest.raises(ConfigError, match=r"look\.theme"):
+                load_settings(home)
+
+    @pytest.mark.parametrize(
+        "memo",
+        [b"", b"\xff", b"5", b"[1, 2, 3]", b'{"a": 1, "b": 2, "c": 3}', b"[]", None],
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "set()"
+    def test_an_odd_memo_is_not_believed(self, home: Paths, memo: bytes | None) -> None:
+        home.settings.write_text(self.TEXT)
+        checked = load_settings(home)
+        version, text, tables = json.loads(home.checked_settings.read_bytes())
+        del tables["look"]
+        odd = json.dumps([version, text, tables]).encode() if memo is None else memo
+        home.checked_settings.write_bytes(odd)
+        assert load_settings(home) == checked
+
+    def test_another_version_checks_for_itself(self, home: Paths) -> None:
+        home.settings.write_text(self.TEXT)
+        load_settings(home)
+        _, text, tables = json.loads(home.checked_settings.read_bytes())
+        tables["look"]["theme"] = "of-another-version"
+        home.checked_settings.write_text(json.dumps(["0.0.1", text, tables]))
+        assert load_settings(home).look.theme == "nord"
+
+    def test_a_memo_that_cannot_be_written_is_done_without(self, home: Paths) -> None:
+        home.settings.write_text(self.TEXT)
+        home.checked_settings.mkdir()
+        assert load_settings(home).look.theme == "nord"

@@ -113,6 +113,10 @@ class Paths:
     def settings(self) -> Path:
         return self.config / "config.toml"
 
+    @property
+    def checked_settings(self) -> Path:
+        return self.data / "checked-settings.json"
+
     def ensure(self) -> Paths:
         """Create the data folder and those inside it; ``StorageError`` when that is impossible."""
         for folder in (self.data, self.models, self.kv_states, self.locks, self.logs):

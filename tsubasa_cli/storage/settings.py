@@ -2,7 +2,7 @@
 
 The file is TOML in the platform's config folder and holds only what differs from the defaults;
 comments in it survive ``tsubasa config set``. These are plain values with their limits beside them;
-pydantic, which checks a file against them, is loaded when there is one.
+pydantic, which checks a file against them, is loaded when one has changed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The settings one by one, read off their classes, and a file's tables made into them.
 
-Only what checks or explains settings comes here; without a settings file nobody does.
+Only what checks or explains settings comes here, which no usual start does.
 """
 
 from __future__ import annotations

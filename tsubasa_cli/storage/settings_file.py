@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tsubasa_cli.errors import ConfigError
 from tsubasa_cli.storage.paths import Paths, make_private_folder, write_private
 from tsubasa_cli.storage.settings import Settings
+from tsubasa_cli.storage.settings_memo import keep, recalled
 
 if TYPE_CHECKING:
     import tomlkit
@@ -34,13 +35,22 @@ def load_settings(paths: Paths) -> Settings:
     text = _read(paths.settings)
     if not text:
         return Settings()
+    known = recalled(paths.checked_settings, text)
+    if known:
+        return known
+    settings = _checked(text, paths.settings)
+    keep(paths.checked_settings, text, settings)
+    return settings
+
+
+def _checked(text: str, file: Path) -> Settings:
     import tomllib
 
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise _not_toml(paths.settings, error) from error
-    return _validated(document, paths.settings)
+        raise _not_toml(file, error) from error
+    return _validated(document, file)
 
 
 def entries(settings: Settings) -> Iterator[Entry]:
