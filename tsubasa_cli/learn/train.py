@@ -212,7 +212,8 @@ class Trainer:
         """Activations are computed again in the backward pass where memory is scarce."""
         if self._device.is_cpu:
             return
-        self._model.gradient_checkpointing_enable({"use_reentrant": False})
+        renamed = getattr(self._model, "activation_checkpointing_enable", None)  # in 5.24
+        (renamed or self._model.gradient_checkpointing_enable)({"use_reentrant": False})
         self._model.enable_input_require_grads()
 
     def _try_the_longest(self) -> None:
