@@ -190,10 +190,21 @@ class TestSynthesis:
         assert len(lessons) > 10_000
         assert time.perf_counter() - began < 60
 
-    def test_a_new_memory_leaves_most_lessons_as_they_were(self) -> None:
+    def test_a_new_memory_leaves_the_lessons_about_others_as_they_were(self) -> None:
+        """But for those about the whole, and about what is past and has no age any more."""
         notes = {item.id: item for item in self.snapshot.active}
         before = lessons_of(self.questions, notes, Recipe())
         more = notes | {"new": _note("new", "The user's bicycle is red.")}
         after = {lesson.qa.id: lesson for lesson in lessons_of(self.questions, more, Recipe())}
-        same = sum(after[lesson.qa.id] == lesson for lesson in before)
-        assert same > 0.8 * len(before)
+        changed = [lesson.qa for lesson in before if after[lesson.qa.id] != lesson]
+        assert all(qa.about is About.UNKNOWN or not set(qa.memories) & set(notes) for qa in changed)
+        assert len(changed) < 0.1 * len(before)
+
+    def test_every_memory_has_others_beside_it(self) -> None:
+        notes = {item.id: item for item in self.snapshot.active}
+        lessons = [one for one in lessons_of(self.questions, notes, Recipe()) if one.qa.memories]
+        assert all(len(lesson.teacher_notes) > len(lesson.qa.memories) for lesson in lessons)
+        beside = {
+            i for lesson in lessons for i in set(lesson.teacher_notes) - set(lesson.qa.memories)
+        }
+        assert len(beside) > 0.9 * len(notes)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import random
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +107,9 @@ def with_lora(model: Any, recipe: Recipe, memories: int) -> Any:
         target_modules="all-linear",
         task_type="CAUSAL_LM",
     )
-    student = get_peft_model(model, config)
+    with warnings.catch_warnings():  # peft asks transformers for a name of the past
+        warnings.simplefilter("ignore", FutureWarning)
+        student = get_peft_model(model, config)
     for parameter in student.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
