@@ -1,13 +1,15 @@
 """A program: nights that are killed at random moments, and what is there afterwards.
 
-``python killed_nights.py FOLDER MODEL KILLS SEED``. Libraries are imported once; each night runs in
-a fork of this process, which stands still as it enters the stage in question, is let go, and is
-killed with SIGKILL a random moment later. What the stage then writes must be, byte for byte, what
-an undisturbed night writes.
+``python killed_nights.py FOLDER MODEL KILLS SEED KIND``. Libraries are imported once; each night
+runs in a fork of this process, which stands still as it enters the stage in question, is let go,
+and is killed with SIGKILL a random moment later. What the stage then writes must be, byte for byte,
+what an undisturbed night writes. The exams of the gate are real; its verdict is not, or nothing of
+so little training would ever go into service, where a kill could do harm.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import random
@@ -18,15 +20,21 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass, replace
 from itertools import islice, repeat
 from pathlib import Path
 
-from night_helpers import TINY, steady_threads, tiny_ground, tiny_night
+from night_helpers import STATEMENTS, TINY, steady_threads, tiny_ground, tiny_night
 
+from tsubasa_cli.engine.protocol import Message
+from tsubasa_cli.learn.base_engine import engine_with
+from tsubasa_cli.learn.gate import passing
+from tsubasa_cli.learn.gate.verdict import Check
 from tsubasa_cli.learn.ground import Ground, Hooks, Progress
 from tsubasa_cli.learn.night import resumed, run_night
+from tsubasa_cli.learn.recipe import Recipe
 from tsubasa_cli.learn.values import Apply, Stage
-from tsubasa_cli.models.gguf_header import read_header
+from tsubasa_cli.models.file_copy import sha256_of
 from tsubasa_cli.storage.paths import Paths
 
 STAGES = (Stage.SNAPSHOT, Stage.SYNTHESIZE, Stage.TRACE, Stage.TRAIN, Stage.GATE)
@@ -39,6 +47,33 @@ WATCHED = {
 }
 
 
+LEAST = Recipe(
+    forms=1,
+    others_per_fact=0,
+    replay_share=0.1,
+    recalled_share=0.0,
+    irrelevant_share=0.0,
+    epochs=1.0,
+    fewest_steps=1,
+    checkpoint_every=1,
+    paper=0.01,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What is learned, and how: of a real model the least that has all stages."""
+
+    statements: tuple[str, ...]
+    recipe: Recipe
+
+
+KINDS = {
+    "tiny": Kind(STATEMENTS, replace(TINY, scales=(1.0,))),
+    "real": Kind(STATEMENTS[:1], replace(LEAST, scales=(1.0,))),
+}
+
+
 class Nights:
     """One home, and the nights in it.
 
@@ -46,13 +81,14 @@ class Nights:
     left open here when a home is put back.
     """
 
-    def __init__(self, home: Path, model: Path) -> None:
+    def __init__(self, home: Path, model: Path, kind: Kind) -> None:
         self.paths = Paths(home, home)
         self._model = model
+        self._kind = kind
 
     def prepare(self) -> str:
         """A run that has been begun; its id."""
-        self._in_a_fork(lambda: tiny_night(self._ground(), Apply.ADAPTER, TINY))
+        self._in_a_fork(lambda: tiny_night(self._ground(), Apply.ADAPTER, self._kind.recipe))
         return self._of_run("id")
 
     def start(self, *halts: Stage) -> int:
@@ -73,24 +109,40 @@ class Nights:
         return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
     def check_service(self) -> None:
-        """The model in service is a whole file that can be read, and the database is sound."""
+        """The model in service is the whole file that it was, and the database is sound."""
 
         def check() -> None:
             ground = self._ground()
             model = ground.shelf.require()
-            read_header(model.adapter or model.path)
+            assert model.sha256 == sha256_of(model.adapter or model.path)
             assert ground.connection.execute("PRAGMA quick_check").fetchone()[0] == "ok"
 
         self._in_a_fork(check)
 
+    def check_speech(self) -> None:
+        """llama.cpp loads the model in service, and it speaks."""
+
+        async def speak(ground: Ground) -> None:
+            model, question = ground.shelf.require(), (Message("user", "Where do I live?"),)
+            settings = ground.settings.engine
+            async with engine_with(ground.paths, settings, model.path, model.adapter) as engine:
+                said = await engine.complete(question, max_tokens=4)
+            assert said.text
+
+        self._in_a_fork(lambda: asyncio.run(speak(self._ground())))
+
+    @property
+    def is_promoted(self) -> bool:
+        return self._of_run("state") == "promoted"
+
     def run_to_the_end(self) -> None:
-        """The night comes to a verdict."""
+        """The night puts what it learned into service."""
         _, status = os.waitpid(self.start(), 0)
         assert status == 0, "a resumed night failed"
-        assert self._of_run("state") in ("promoted", "refused"), self._of_run("state")
+        assert self.is_promoted, self._of_run("state")
 
     def _ground(self) -> Ground:
-        return tiny_ground(self.paths.ensure(), self._model)
+        return tiny_ground(self.paths.ensure(), self._model, self._kind.statements)
 
     def _of_run(self, column: str) -> str:
         with closing(sqlite3.connect(self.paths.database, timeout=30)) as connection:
@@ -151,7 +203,11 @@ def undisturbed(
         os.kill(child, signal.SIGCONT)
         wait_until_halted(child)
         wrote[stage], seconds[stage] = nights.outputs(run_id, stage), time.monotonic() - began
-    end(child)
+    began = time.monotonic()
+    os.kill(child, signal.SIGCONT)
+    os.waitpid(child, 0)
+    seconds[Stage.PROMOTE] = time.monotonic() - began
+    assert nights.is_promoted
     return wrote, seconds
 
 
@@ -186,10 +242,34 @@ def killed_in(
     return wrote
 
 
+def killed_while_promoted(nights: Nights, moments: Iterator[float], kills: int) -> None:
+    """Kill nights on the doorstep; each then has what it learned in service, or gets it there."""
+    before = nights.paths.data.with_name("before-promote")
+    for moment in islice(moments, kills):
+        child = nights.start(Stage.PROMOTE)
+        wait_until_halted(child)
+        if not before.exists():
+            nights.copy_to(before)
+        os.kill(child, signal.SIGCONT)
+        time.sleep(moment)
+        os.killpg(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        nights.check_service()
+        if not nights.is_promoted:
+            nights.run_to_the_end()
+        nights.check_service()
+        nights.check_speech()
+        nights.put_back(before)
+    nights.run_to_the_end()
+
+
+def _let_through(*_given: object) -> list[Check]:
+    return [Check("let through", True, 1, 1, 1, 0, "")]
+
+
 def main() -> None:
-    folder, model, kills, seed = (
-        Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
-    )  # fmt: skip
+    folder, model, kills = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+    chance, kind = random.Random(int(sys.argv[4])), KINDS[sys.argv[5]]
     import peft  # noqa: F401
     import transformers  # noqa: F401
 
@@ -198,12 +278,12 @@ def main() -> None:
     import tsubasa_cli.learn.weights.adapter
     import tsubasa_cli.learn.weights.load  # noqa: F401
 
+    passing.verdict = _let_through  # type: ignore[assignment]
     steady_threads()
-    chance = random.Random(seed)
-    nights = Nights(folder / "home", model)
+    nights = Nights(folder / "home", model, kind)
     run_id = nights.prepare()
     nights.copy_to(folder / "undisturbed")
-    expected, seconds = undisturbed(Nights(folder / "undisturbed", model), run_id)
+    expected, seconds = undisturbed(Nights(folder / "undisturbed", model, kind), run_id)
     for stage in STAGES:
         moments = (chance.uniform(0, length) for length in repeat(seconds[stage]))
         wrote = killed_in(nights, run_id, stage, kills, moments)
@@ -211,8 +291,9 @@ def main() -> None:
         assert wrote == expected[stage], f"{stage}: {wrote} is not {expected[stage]}"
         sys.stdout.write(f"{stage}: {kills} kills, the same {len(wrote)} files\n")
         sys.stdout.flush()
-    nights.run_to_the_end()
-    nights.check_service()
+    moments = (chance.uniform(0, length) for length in repeat(seconds[Stage.PROMOTE]))
+    killed_while_promoted(nights, moments, kills)
+    sys.stdout.write(f"promote: {kills} kills, each in service\n")
 
 
 if __name__ == "__main__":
