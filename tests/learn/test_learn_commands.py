@@ -75,14 +75,12 @@ class TestPlan:
         self, ground: Ground, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         from tsubasa_cli.learn import plan
-        from tsubasa_cli.learn.stages import most_memories
 
         monkeypatch.setattr(plan, "_seconds_per_lesson", lambda *_: 2.0)
         assert _json("--dry-run")["seconds"] > 60
         assert _json("--dry-run", "--budget", "1m")["seconds"] == 60
-        night = tiny_night(ground)
-        hour = replace(night, wishes=replace(night.wishes, budget_seconds=3600.0))
-        assert most_memories(hour) == 100
+        hour = Wishes(device="cpu", budget_seconds=3600.0)
+        assert plan.memories_that_fit(ground.shelf.get("tiny").n_params, hour) == 100
 
     def test_an_unknown_device_is_refused(self) -> None:
         with pytest.raises(InputError, match="no device"):

@@ -33,6 +33,7 @@ def print_plan(plan: Plan) -> None:
         "Base model": plan.base,
         "Memories": f"{plan.memories:,}, of which {plan.changed:,} changed since the last night"
         f" ({last})",
+        **_taught(plan),
         "Lessons": f"about {plan.lessons:,}",
         "Time": f"about {in_words(plan.seconds)} on {plan.device}"
         + ("" if plan.is_measured else " (a rough guess; the next one will be measured)"),
@@ -46,11 +47,20 @@ def print_plan(plan: Plan) -> None:
     context.console().print(table)
 
 
+def _taught(plan: Plan) -> dict[str, str]:
+    """A row where not all memories fit the night."""
+    if plan.taught == plan.memories:
+        return {}
+    first = "the pinned, who you are, then the newest"
+    return {"Taught": f"{plan.taught:,} of them, which fit the night: {first}"}
+
+
 def plan_to_json(plan: Plan) -> dict[str, Any]:
     """The plan for machines."""
     return {
         "base": plan.base,
         "memories": plan.memories,
+        "taught": plan.taught,
         "changed": plan.changed,
         "last_run": plan.last.id if plan.last else None,
         "refused_run": plan.refused.id if plan.refused else None,

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from tsubasa_cli.learn.device import Device
     from tsubasa_cli.learn.ground import Ground, Wishes
 
+MOST_MEMORIES = 2_000
+"""Taught in one night; of more, the pinned and lasting ones and the newest (``take_snapshot``)."""
+FEWEST_MEMORIES = 8
+"""Taught however short the night is; training stops when it is over."""
 LESSONS_PER_MEMORY = 18
 """Questions about it, about others, and its share of ordinary requests."""
 TOKENS_PER_LESSON = 110
@@ -40,11 +44,12 @@ _JUDGED = (RunState.REFUSED, RunState.PROMOTED, RunState.ROLLED_BACK)
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A night as it would be. Seconds and bytes; ``changed`` are memories that something happened
-    to since the last night, of ``memories`` in all. ``refused`` is the run that was taught just
-    this, in just this way, and did not pass the gate."""
+    to since the last night, of ``memories`` in all, of which ``taught`` fit the night. ``refused``
+    is the run that was taught just this, in just this way, and did not pass the gate."""
 
     base: str
     memories: int
+    taught: int
     changed: int
     last: LearnRun | None
     lessons: int
@@ -75,7 +80,8 @@ def make_plan(ground: Ground, base: Model, wishes: Wishes) -> Plan:
     memories = len(log.all(status=(Status.ACTIVE, Status.SUPERSEDED)))
     last = next((run for run in ground.runs.promoted() if run.base_model == base.name), None)
     changed = len(changed_since(ground.connection, last.snapshot_event if last else 0))
-    lessons = memories * LESSONS_PER_MEMORY
+    taught = min(memories, memories_that_fit(base.n_params, wishes))
+    lessons = taught * LESSONS_PER_MEMORY
     report = _last_report(ground, base, device)
     each = _measured_seconds(report) or _seconds_per_lesson(base.n_params, device, wishes.recipe)
     seconds = lessons * each + _gate_seconds(base.n_params, device, report)
@@ -84,6 +90,7 @@ def make_plan(ground: Ground, base: Model, wishes: Wishes) -> Plan:
     return Plan(
         base.name,
         memories,
+        taught,
         min(changed, memories),
         last,
         lessons,
@@ -145,11 +152,15 @@ def require_feasible(plan: Plan, base: Model, wishes: Wishes) -> None:
         )
 
 
-def seconds_per_memory(n_params: int, device: str, recipe: Recipe) -> float:
-    """What one memory takes, roughly."""
+def memories_that_fit(n_params: int, wishes: Wishes) -> int:
+    """The most that a night teaches; with a budget, what it has the time for."""
     from tsubasa_cli.learn.device import choose_device
 
-    return LESSONS_PER_MEMORY * _seconds_per_lesson(n_params, choose_device(device), recipe)
+    if wishes.budget_seconds is None:
+        return MOST_MEMORIES
+    each = _seconds_per_lesson(n_params, choose_device(wishes.device), wishes.recipe)
+    fit = int(wishes.budget_seconds / (LESSONS_PER_MEMORY * each))
+    return max(FEWEST_MEMORIES, min(MOST_MEMORIES, fit))
 
 
 def in_words(seconds: float) -> str:

@@ -13,6 +13,7 @@ from tsubasa_cli.learn.cache import Cache, key_of
 from tsubasa_cli.learn.files import read_json, write_json
 from tsubasa_cli.learn.ground import Night, Progress
 from tsubasa_cli.learn.lessons import Notes, lessons_of
+from tsubasa_cli.learn.plan import memories_that_fit
 from tsubasa_cli.learn.prepare import (
     lesson_from_json,
     lessons_to_json,
@@ -32,15 +33,13 @@ if TYPE_CHECKING:
     from tsubasa_cli.learn.device import Device
     from tsubasa_cli.learn.train import StepReport
 
-MOST_MEMORIES = 2_000
-"""Taught in one night; of more, the pinned and lasting ones and the newest (``take_snapshot``)."""
-
 
 def snapshot_stage(night: Night) -> Snapshot:
     """What the memory holds now, and the manifest of it."""
     file = night.folder.snapshot
     if not file.exists():
-        snapshot = take_snapshot(night.ground.connection, most_memories(night))
+        most = memories_that_fit(night.base.n_params, night.wishes)
+        snapshot = take_snapshot(night.ground.connection, most)
         if not snapshot.active:
             raise InputError(
                 "There is nothing to learn yet.",
@@ -50,17 +49,6 @@ def snapshot_stage(night: Night) -> Snapshot:
         night.ground.runs.note_snapshot(night.run_id, snapshot.event, snapshot.all)
         write_private(file, snapshot.to_json())
     return Snapshot.from_json(file.read_bytes())
-
-
-def most_memories(night: Night) -> int:
-    """How many memories fit the night: with a budget, what can be gone through in it twice."""
-    budget = night.wishes.budget_seconds
-    if budget is None:
-        return MOST_MEMORIES
-    from tsubasa_cli.learn.plan import seconds_per_memory
-
-    each = seconds_per_memory(night.base.n_params, night.wishes.device, night.recipe)
-    return max(8, min(MOST_MEMORIES, int(budget / each)))
 
 
 def synthesize_stage(night: Night, snapshot: Snapshot) -> list[Lesson]:
