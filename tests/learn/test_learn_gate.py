@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import resource
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -226,6 +227,33 @@ class TestOnFiles:
             assert deployed.adapter is None
             assert deployed.model != night.base.path
             assert deployed.least > 0.8
+
+    def test_when_the_disk_is_full_the_adapter_serves(
+        self, ground: Ground, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A file of half the base's size is the largest that there is room for."""
+        night = tiny_night(ground, Apply.MERGE, replace(TINY, scales=(1.0,)))
+        snapshot = snapshot_stage(night)
+        trace_stage(night, snapshot, synthesize_stage(night, snapshot))
+        train_stage(night, snapshot)
+        monkeypatch.setattr(passing, "verdict", lambda *_given: [Check("", True, 1, 1, 1, 0, "")])
+        _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+        half = night.base.path.stat().st_size // 2
+        resource.setrlimit(resource.RLIMIT_FSIZE, (half, most))
+        try:
+            passed = Gate(night, questions_of(night), notes_of(snapshot)).pass_through()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+        *merges, last = passed.tried
+        assert {tried.candidate.route for tried in merges} == {"stochastic", "eight"}
+        assert all("The disk became full" in tried.trouble for tried in merges)
+        assert last.candidate.is_adapter
+        assert passed.winner is not None
+        left = {
+            path.name for path in night.folder.root.iterdir() if path.suffix in (".gguf", ".part")
+        }
+        assert left == {"adapter.gguf", "candidate-adapter-1.gguf"}
+        assert ground.shelf.require().name == "tiny"
 
     def test_what_fails_is_deleted_and_the_next_is_tried(
         self, ground: Ground, monkeypatch: pytest.MonkeyPatch
