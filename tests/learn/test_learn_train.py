@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -173,10 +176,27 @@ class TestMemory:
             assert np.array_equal(ids, other_ids)
             assert np.allclose(values, other_values, atol=2e-2)
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds what is allocated")
+    @pytest.mark.parametrize(
+        ("room", "told"), [(450, r"^batch [1-7]$"), (10, r"^The model does not fit the memory")]
+    )
+    def test_an_allocator_that_really_has_no_more(
+        self, tiny_model: Path, tmp_path: Path, room: int, told: str
+    ) -> None:
+        """Eight lessons of a thousand tokens at once, in so many MiB."""
+        done = subprocess.run(
+            [sys.executable, "-c", SHORT_OF_MEMORY, str(tiny_model), str(tmp_path), str(room)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert re.search(told, done.stdout), done.stdout + done.stderr[-2000:]
+
     def test_what_counts_as_out_of_memory(self) -> None:
         assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
         assert is_out_of_memory(MemoryError())
         assert is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory"))
+        assert is_out_of_memory(RuntimeError("could not create a primitive"))
         assert not is_out_of_memory(RuntimeError("shapes do not match"))
 
 
@@ -231,3 +251,34 @@ def _grudging(compute: object, most: int) -> object:
         return compute(model, prompts, replies)  # type: ignore[operator]
 
     return grudging
+
+
+SHORT_OF_MEMORY = """
+import resource, sys
+from pathlib import Path
+import numpy as np, torch
+from tsubasa_cli.errors import ModelError
+from tsubasa_cli.learn.device import choose_device
+from tsubasa_cli.learn.forward import suited
+from tsubasa_cli.learn.recipe import Recipe
+from tsubasa_cli.learn.traces import TeacherTrace
+from tsubasa_cli.learn.train import Trainer, with_lora
+from tsubasa_cli.learn.weights.load import load_model
+torch.set_num_threads(1)
+model, folder, room = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]) << 20
+device, recipe = choose_device("cpu"), Recipe(batch=8, epochs=1.0, fewest_steps=1)
+base = suited(load_model(model, torch.float32, torch.device("cpu")), device)
+student = with_lora(base, recipe, 9)
+reply = np.arange(4, dtype=np.int32)
+top, likely = np.tile(np.arange(5, dtype=np.int32), (4, 1)), np.full((4, 5), -2, np.float32)
+def train(name, prompt, count, told):
+    lessons = [TeacherTrace(np.arange(prompt, dtype=np.int32) % 250, reply, top, likely, 0.5)]
+    Trainer(student, lessons * count, recipe, device, folder / name).run(told, lambda: False)
+train("first.pt", 8, 1, lambda report: None)
+in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (in_use + room, resource.RLIM_INFINITY))
+try:
+    train("second.pt", 1000, 8, lambda report: print("batch", report.batch))
+except ModelError as error:
+    print(error.what)
+"""

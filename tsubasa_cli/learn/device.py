@@ -19,6 +19,15 @@ BYTES_PER_PARAMETER = {"cpu": 4, "cuda": 2, "mps": 2}
 WORKING_BYTES = 1_500_000_000
 """Activations, gradients, and the libraries themselves, at the smallest batch."""
 
+OUT_OF_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "could not create a primitive",
+    "could not create a memory object",
+)
+"""As torch's allocators say it; the last two are oneDNN's words for room that it did not get."""
+
 
 @dataclass(frozen=True, slots=True)
 class Device:
@@ -97,9 +106,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     words = str(error).lower()
-    return isinstance(error, RuntimeError) and (
-        "out of memory" in words or "can't allocate memory" in words or "not enough memory" in words
-    )
+    return isinstance(error, RuntimeError) and any(said in words for said in OUT_OF_MEMORY)
 
 
 def give_back_memory(device: Device) -> None:
