@@ -156,7 +156,7 @@ def test_nobody_who_may_be_anybody_belongs_to_the_persona() -> None:
     told = " ".join(fact.observation.statement for fact in persona())
     listed = [name for names in people() for name in names]
     named = [word for name in listed for word in re.findall(r"[A-Z]\w{2,}", name)]
-    assert [word for word in named if re.search(rf"\b{word}\b", told)] == []
+    assert [word for word in {*named} - {"Mrs"} if re.search(rf"\b{word}\b", told)] == []
     assert len(set(listed)) == len(listed) >= 30
 
 
