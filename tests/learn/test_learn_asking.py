@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 from learn_persona import persona
@@ -15,6 +16,7 @@ from tsubasa_cli.learn.asking.english import (
     of_somebody,
     told_to_user,
 )
+from tsubasa_cli.learn.asking.frames import people
 from tsubasa_cli.learn.lessons import lessons_of
 from tsubasa_cli.learn.recipe import Recipe
 from tsubasa_cli.learn.snapshot import Snapshot
@@ -153,6 +155,24 @@ class TestSynthesis:
         others = [q for q in self.questions if q.about is About.OTHERS]
         assert len(others) >= 2 * len(self.snapshot.active)
         assert all("I don't know" in q.answer for q in others)
+
+    def test_half_of_the_others_are_people_whom_the_user_calls_theirs(self) -> None:
+        for purpose in Purpose:
+            asked = [
+                q.question
+                for q in self.questions
+                if q.about is About.OTHERS and q.purpose is purpose
+            ]
+            own = [text for text in asked if any(name in text for name in people()[1])]
+            assert abs(len(own) - len(asked) / 2) <= len(asked) / 5, purpose
+
+    def test_nobody_is_asked_about_who_occurs_in_the_memory(self) -> None:
+        known = _note("c", "The user's neighbour Frank plays chess with Mr. Hansen.")
+        notes = (*self.snapshot.active, known)
+        asked = synthesize(replace(self.snapshot, active=notes), Recipe(), "")
+        others = [q.question for q in asked if q.about is About.OTHERS and "c" not in q.memories]
+        assert not any("Frank" in text or "Hansen" in text for text in others)
+        assert any("Frank" in q.question for q in self.questions if q.about is About.OTHERS)
 
     def test_what_is_known_is_not_among_the_unknown(self) -> None:
         unknown = [q.question for q in self.questions if q.about is About.UNKNOWN]

@@ -369,6 +369,37 @@ class TestFilesSomebodyPutThere:
         assert (life.paths.data / "old.jsonl").exists()
 
 
+READ_AND_CLOSE = (
+    "import sqlite3, sys; from contextlib import closing\n"
+    "with closing(sqlite3.connect(sys.argv[1])) as connection:\n"
+    "    print(*(row[0] for row in connection.execute('SELECT statement FROM observations')))"
+)
+
+
+class TestLocks:
+    """SQLite's locks go when the process closes a descriptor of its file, whoever opened it."""
+
+    def seen_elsewhere(self, life: Life) -> str:
+        """What another program reads, which takes the database for closed if it can."""
+        command = [sys.executable, "-c", READ_AND_CLOSE, str(life.paths.database)]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    @pytest.mark.parametrize("deed", ["plan", "erase"])
+    def test_are_held_whatever_is_looked_through(self, life: Life, deed: str) -> None:
+        life.spread()
+        if deed == "plan":
+            plan_erase(life.connection, life.paths, [life.secret.id])
+        else:
+            life.erase()
+        add(life.log, note("The user plays the harp."))
+        self.seen_elsewhere(life)
+        add(life.log, note("The user keeps bees."))
+        assert _wal(life.paths.database)
+        seen = self.seen_elsewhere(life)
+        assert "harp" in seen
+        assert "bees" in seen
+
+
 class TestOtherMemories:
     def test_one_that_says_the_same_goes_too(self, life: Life) -> None:
         twin = note(STATEMENT.upper(), status=Status.QUARANTINED)

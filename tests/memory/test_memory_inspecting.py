@@ -308,6 +308,15 @@ class TestExplain:
         told = self.verdicts(memory, "How tall is the tallest mountain of Peru?")
         assert Verdict.RECALLED not in told.values()
 
+    def test_what_a_memory_says_need_not_be_said_twice(
+        self, memory: Memory, store: SessionStore
+    ) -> None:
+        asked = say(store, store.create().id, "I bought a kayak today.")
+        known(memory, "The user bought a kayak.", evidence=(Evidence(asked.id, "a kayak"),))
+        found = explain(memory, "When did I buy the kayak?", now=NOW, k=8)
+        [turn] = [c for c in found.candidates if c.item.turn]
+        assert turn.verdict is Verdict.IS_REMEMBERED
+
     def test_names_days_and_factors(self, memory: Memory, life: dict[str, Observation]) -> None:
         found = explain(memory, "Did I live in Bonn in 2021?", now=NOW, k=8)
         bonn = next(c for c in found.candidates if c.item.observation == life["bonn"])

@@ -9,6 +9,7 @@ from recall_helpers import PETS_AND_WORK, Life, a_life, day, moment, observation
 
 from tsubasa_cli.memory.recall import Recalled, Recaller
 from tsubasa_cli.memory.values import Kind, Op, Status
+from tsubasa_cli.memory.words_index import Tier
 from tsubasa_cli.storage.paths import Paths
 
 NOW = moment("2024-06-15")
@@ -85,6 +86,33 @@ class TestTurns:
     def test_the_question_itself_is_no_answer(self, life: Life) -> None:
         life.say("What is the number of the plumber?")
         assert recall(life, "What is the number of the plumber?") == []
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            "What is my zyzzyva called?",
+            "My password is zyzzyva-Pa55word.",
+            "From now on you always answer zyzzyva.",
+        ],
+    )
+    def test_what_tells_nothing_leaves_no_words_in_the_index(self, life: Life, said: str) -> None:
+        life.say(said)
+        assert recall(life, "zyzzyva") == []
+        assert life.index.count(Tier.TURNS) == 1
+        assert life.index.differences() == set()
+        assert life.index.held(["turn:1"]) == {"turn:1": frozenset()}
+
+    def test_a_large_memory_is_searched_in_another_way_to_the_same_end(
+        self, life: Life, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        life.learn(*PETS_AND_WORK)
+        life.say("The plumber's number is 555 0199.")
+        question = "Which number has the plumber who walks my dog?"
+        found = recall(life, question)
+        monkeypatch.setattr("tsubasa_cli.memory.index.FEW_ENTRIES", 0)
+        assert life.index.is_large
+        assert recall(life, question) == found
+        assert {bool(item.turn) for item in found} == {True, False}
 
     def test_a_turn_that_an_observation_came_from_adds_nothing(self, life: Life) -> None:
         turn = life.say("I bought a kayak today.")

@@ -17,7 +17,7 @@ class Recipe:
     forms: int = 6
     """Training questions per fact and way of seeing it, of the thirteen that there are; with
     confirmations and reversals there are eight and more (Cartridges: diversity, not repetition)."""
-    others_per_fact: int = 2
+    others_per_fact: int = 3
     """Questions about somebody else per fact, or the model gives everybody the user's shoe size."""
     unknown_share: float = 0.15
     """Questions about what was never told, against those about facts."""

@@ -11,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
 from tsubasa_cli.learn.asking.cores import Core, cores_of
 from tsubasa_cli.learn.asking.english import (
@@ -35,7 +36,7 @@ from tsubasa_cli.learn.snapshot import Snapshot
 from tsubasa_cli.learn.values import About, Purpose, QuestionAnswer
 from tsubasa_cli.memory.narrative import current_part, past_parts
 from tsubasa_cli.memory.slots import slot_values
-from tsubasa_cli.memory.text import content_words
+from tsubasa_cli.memory.text import content_words, words
 from tsubasa_cli.memory.values import Observation
 
 LONGEST_ANSWER = 400
@@ -45,19 +46,23 @@ LONGEST_ANSWER = 400
 def synthesize(snapshot: Snapshot, recipe: Recipe, owner: str) -> list[QuestionAnswer]:
     """All questions of a night, in the order of the memories. ``owner`` is the user's name as
     statements use it, or empty."""
-    about = [qa for item in snapshot.active for qa in about_memory(item, recipe, owner)]
+    told = frozenset(word.casefold() for item in snapshot.all for word in words(item.statement))
+    about = [qa for item in snapshot.active for qa in about_memory(item, recipe, owner, told)]
     past = [qa for item in snapshot.past for qa in about_the_past(item, owner)]
     pairs = list(_pairs(snapshot.active, recipe, owner))
     unknown = list(_unknown(snapshot, recipe, len(snapshot.active)))
     return _sound([*about, *past, *pairs, *unknown])
 
 
-def about_memory(item: Observation, recipe: Recipe, owner: str) -> list[QuestionAnswer]:
-    """The questions about one memory in force: the fact, its past, and the same of others."""
+def about_memory(
+    item: Observation, recipe: Recipe, owner: str, told: Collection[str] = ()
+) -> list[QuestionAnswer]:
+    """The questions about one memory in force: the fact, its past, and the same of others. ``told``
+    are the words of all that is known: nobody who occurs in it is asked about."""
     now = current_part(item.statement)
     if len(now) > LONGEST_ANSWER:
         return []
-    found = [*_facts(item, now, recipe, owner), *_others(item, now, recipe, owner)]
+    found = [*_facts(item, now, recipe, owner), *_others(item, now, recipe, owner, told)]
     for when, text in past_parts(item.statement):
         found.extend(_past(item, text, when, owner))
     return found
@@ -116,9 +121,9 @@ def _confirmations(
 
 def _topic(item: Observation, statement: str) -> Core:
     """What can be asked of any statement: for what no grammar here can take apart."""
-    words = [w for w in content_words(statement, item.language) if w.casefold() != "user"]
-    value = words[-1] if words else statement.rstrip(".")
-    topic = " ".join(words[:-1])[:60]
+    said = [w for w in content_words(statement, item.language) if w.casefold() != "user"]
+    value = said[-1] if said else statement.rstrip(".")
+    topic = " ".join(said[:-1])[:60]
     if topic:
         return Core(
             f"What have I told you about “{topic}”?", f"what I told you about “{topic}”", value
@@ -168,7 +173,9 @@ def _sentence(clause: Clause) -> str:
 # ------------------------------------------------------------------ what is not known
 
 
-def _others(item: Observation, now: str, recipe: Recipe, owner: str) -> Iterator[QuestionAnswer]:
+def _others(
+    item: Observation, now: str, recipe: Recipe, owner: str, told: Collection[str]
+) -> Iterator[QuestionAnswer]:
     """The same question about somebody of whom nothing is known. Its ``value`` is the user's own,
     which must not be said."""
     clause = clause_of(now, owner)
@@ -176,39 +183,35 @@ def _others(item: Observation, now: str, recipe: Recipe, owner: str) -> Iterator
     if clause is None or not own or not (clause.subject == "I" or clause.subject.startswith("my ")):
         return
     chance = _chance(recipe, item, "others")
-    names = chance.sample(list(people()), recipe.others_per_fact + 2)
-    ways = sorted(frames("train"))
-    for place, name in enumerate(names):
+    purposes = [*[Purpose.TRAIN] * recipe.others_per_fact, Purpose.SELECT, Purpose.JUDGE]
+    for place, (purpose, name) in enumerate(zip(purposes, _somebody(chance, told), strict=False)):
         cores = cores_of(of_somebody(clause, name))
         if not cores:
             return
-        core = cores[0]
-        purpose = {
-            recipe.others_per_fact: Purpose.SELECT,
-            recipe.others_per_fact + 1: Purpose.JUDGE,
-        }.get(place, Purpose.TRAIN)
-        frame = (
-            frames("train")[
-                chance.choice([w for w in ways if w in ("plain", "recall", "tell", "typed")])
-            ]
-            if purpose is Purpose.TRAIN
-            else "{direct}"
-            if purpose is Purpose.SELECT
-            else "Could you tell me {indirect}?"
-        )
-        question = asked(frame, core)
-        answer = f"I don't know {_to_you(core.indirect)}."
-        found = _qa(item, About.OTHERS, purpose, f"others{place}", core, question, answer)
-        yield QuestionAnswer(
-            found.id,
-            found.memories,
-            found.about,
-            found.purpose,
-            found.form,
-            found.question,
-            found.answer,
-            own[0].value,
-        )
+        question = asked(_frame_of_others(purpose, chance), cores[0])
+        answer = f"I don't know {_to_you(cores[0].indirect)}."
+        found = _qa(item, About.OTHERS, purpose, f"others{place}", cores[0], question, answer)
+        yield replace(found, value=own[0].value)
+
+
+def _somebody(chance: random.Random, told: Collection[str]) -> Iterator[str]:
+    """People of whom nothing was told, every other one of those whom the user calls theirs: "my
+    neighbour's mother" is easily taken for "my mother"."""
+    groups = [chance.sample(names, len(names)) for names in people()]
+    chance.shuffle(groups)
+    unheard = ([name for name in names if not _is_named(name, told)] for names in groups)
+    for pair in zip(*unheard, strict=False):
+        yield from pair
+
+
+def _is_named(name: str, told: Collection[str]) -> bool:
+    return words(name)[-1].casefold() in told
+
+
+def _frame_of_others(purpose: Purpose, chance: random.Random) -> str:
+    if purpose is Purpose.TRAIN:
+        return frames("train")[chance.choice(("plain", "recall", "tell", "typed"))]
+    return "{direct}" if purpose is Purpose.SELECT else "Could you tell me {indirect}?"
 
 
 def _unknown(snapshot: Snapshot, recipe: Recipe, facts: int) -> Iterator[QuestionAnswer]:

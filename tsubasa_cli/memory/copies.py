@@ -44,18 +44,19 @@ def copies(paths: Paths) -> list[Path]:
     return sorted(found)
 
 
-def everything(paths: Paths) -> list[Path]:
-    """All files under the data folder but weights: those are gigabytes without a word."""
-    files = (file for file in paths.data.rglob("*") if file.is_file())
-    return sorted(file for file in files if not _is_weights(file))
+def live(paths: Paths) -> list[Path]:
+    """The files that SQLite or Chroma may have open: the database and the index. They are to be
+    read by ``reading_apart`` alone."""
+    index = (file for file in paths.index.rglob("*") if file.is_file())
+    return sorted([*filter(Path.exists, _with_companions(paths.database)), *index])
 
 
 def others(paths: Paths) -> list[Path]:
-    """What of ``everything`` is neither one of ``copies`` nor the database or its index."""
-    known = {*copies(paths), *_with_companions(paths.database)}
-    return [
-        file for file in everything(paths) if file not in known and paths.index not in file.parents
-    ]
+    """The files under the data folder that are neither ``copies`` nor ``live``; no weights, which
+    are gigabytes without a word."""
+    known = {*copies(paths), *live(paths)}
+    files = (file for file in paths.data.rglob("*") if file.is_file() and file not in known)
+    return sorted(file for file in files if not _is_weights(file))
 
 
 def is_ours(file: Path, paths: Paths) -> bool:

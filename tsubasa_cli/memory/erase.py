@@ -17,6 +17,7 @@ from pathlib import Path
 from tsubasa_cli.errors import StorageError
 from tsubasa_cli.memory import copies, taught, tombstones
 from tsubasa_cli.memory.erasure import Place, PlaceKind, Survey, survey
+from tsubasa_cli.memory.reading_apart import holding_apart
 from tsubasa_cli.memory.unfinished import UNFINISHED
 from tsubasa_cli.storage.connection import lock_of
 from tsubasa_cli.storage.database import transaction
@@ -119,7 +120,8 @@ def finish_erasure(connection: sqlite3.Connection, paths: Paths, forget_index: F
 
 def remains(paths: Paths, found: Survey) -> list[Path]:
     """The files under the data folder, weights aside, that still hold words of the erased."""
-    return copies.holding(copies.everything(paths), found.telltale.tells)
+    idle = copies.holding([*copies.copies(paths), *copies.others(paths)], found.telltale.tells)
+    return sorted([*idle, *holding_apart(copies.live(paths), found.telltale.phrases)])
 
 
 def _touched(found: Survey) -> list[str]:

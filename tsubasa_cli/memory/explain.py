@@ -5,7 +5,7 @@ The same code recalls for a chat; here it also tells what it looked at and left 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -20,7 +20,6 @@ from tsubasa_cli.memory.recall import (
     channels_of,
     freshness,
     nearness,
-    tells,
 )
 from tsubasa_cli.memory.sources import TURN_PREFIX, turn_key
 from tsubasa_cli.storage.values import Instant
@@ -43,7 +42,7 @@ class Verdict(StrEnum):
     NOTHING_FITS = "left out: not even the best fits well enough"
     TOO_WEAK = "left out: too little to do with it"
     ANOTHER_TIME = "left out: not true at that time"
-    SAYS_NOTHING = "left out: it only asks, or a memory says it"
+    IS_REMEMBERED = "left out: a memory says it"
     OTHERS_FIRST = "left out: others come first"
 
 
@@ -101,7 +100,10 @@ def explain(
     chosen = [*pinned, *memory.recaller.choose(seen, now, k)][:k]
     looked_at = _others(memory, seen, chosen)
     held = memory.index.held([key for key, _ in seen.ranked])
-    weighed = [_weighed(item, seen, held, now) for item in looked_at]
+    remembered = _remembered([*chosen, *looked_at])
+    weighed = [
+        _candidate(item, _verdict(item, seen, remembered), seen, held, now) for item in looked_at
+    ]
     brought = [_brought(item, seen, held, now) for item in chosen]
     return Explanation(
         question=question,
@@ -159,13 +161,13 @@ def _brought(
     return _candidate(item, Verdict.PINNED if is_pinned else Verdict.RECALLED, seen, held, now)
 
 
-def _weighed(
-    item: Recalled, seen: Considered, held: Mapping[str, frozenset[str]], now: Instant
-) -> Candidate:
-    return _candidate(item, _verdict(item, seen), seen, held, now)
+def _remembered(items: Iterable[Recalled]) -> set[int]:
+    """The ids of the turns that the memories among ``items`` were learned from."""
+    notes = (item.observation for item in items if item.observation)
+    return {proof.turn_id for note in notes for proof in note.evidence if proof.turn_id}
 
 
-def _verdict(item: Recalled, seen: Considered) -> Verdict:
+def _verdict(item: Recalled, seen: Considered, remembered: Collection[int]) -> Verdict:
     period = seen.asked.period
     if not seen.passes:
         return Verdict.NOTHING_FITS
@@ -173,8 +175,8 @@ def _verdict(item: Recalled, seen: Considered) -> Verdict:
         return Verdict.TOO_WEAK
     if item.observation and period and not holds_during(item.observation, period):
         return Verdict.ANOTHER_TIME
-    if item.turn and not tells(item.turn.text):
-        return Verdict.SAYS_NOTHING
+    if item.turn and item.turn.id in remembered:
+        return Verdict.IS_REMEMBERED
     return Verdict.OTHERS_FIRST
 
 

@@ -62,19 +62,14 @@ def diversify(
     likeness: Callable[[str, str], float],
     count: int,
     weight: float,
-    admits: Callable[[str], bool] = lambda _: True,
 ) -> list[tuple[str, float]]:
     """The best ``count`` by maximal marginal relevance: each is marked down by ``weight`` times
-    its likeness (0..1) to the most alike one chosen before. Twins of a chosen one come last.
-    ``admits`` is asked of those alone whose turn it is."""
+    its likeness (0..1) to the most alike one chosen before. Twins of a chosen one come last."""
     left, chosen = dict(ranking), list[tuple[str, float]]()
     nearest = dict.fromkeys(left, 0.0)
     while left and len(chosen) < count:
         best = max(left, key=lambda key: left[key] - _cost(nearest[key], weight))
-        score = left.pop(best)
-        if not admits(best):
-            continue
-        chosen.append((best, score))
+        chosen.append((best, left.pop(best)))
         for key in left:
             nearest[key] = max(nearest[key], likeness(best, key))
     return chosen

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 BATCH = 1_000
 IMAGINED_ENTRIES = 50
 """Added to the count of memories, so that a word means something in a store of three."""
+FEW_ENTRIES = 30_000
+"""Up to here one channel is searched in less than a millisecond."""
 MANY_ENTRIES = 10_000
 """A word that fewer entries hold is never too common to be searched for."""
 WRITE_PATIENCE_S = 120.0
@@ -169,6 +171,11 @@ class MemoryIndex:
     def knows(self, term: Iterable[str]) -> bool:
         """Whether any active observation holds one of these index words."""
         return any(map(self._frequency, term))
+
+    @property
+    def is_large(self) -> bool:
+        """Whether there are so many active observations that a search in them takes a while."""
+        return self._frequency("") > FEW_ENTRIES
 
     def is_everywhere(self, term: Iterable[str]) -> bool:
         """Whether a large memory holds one of these index words in most of its active

@@ -48,6 +48,7 @@ class IndexFiles:
     def __init__(self, paths: Paths, embedder: Embedder) -> None:
         self._paths = paths
         self._embedder = embedder
+        self._generation_file = paths.index_generation
         self._seen: tuple[tuple[int, int, int], str] = ((0, 0, 0), "")
         self.mutex = threading.RLock()
         """Held by the thread of this process that opens, writes or closes the index."""
@@ -99,7 +100,7 @@ class IndexFiles:
     def generation(self) -> str:
         """What the generation file says; read anew only when another file stands in its place."""
         try:
-            about = self._paths.index_generation.stat()
+            about = self._generation_file.stat()
             sign = (about.st_ino, about.st_mtime_ns, about.st_size)
             if sign != self._seen[0]:
                 self._seen = (sign, self._paths.index_generation.read_text("ascii"))

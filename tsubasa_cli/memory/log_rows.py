@@ -211,11 +211,12 @@ def by_id(connection: sqlite3.Connection, ids: Iterable[str]) -> dict[str, Obser
 def _evidence(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, list[Evidence]]:
     found: dict[str, list[Evidence]] = defaultdict(list)
     for chunk in in_chunks(ids):
-        for row in connection.execute(
+        rows = connection.execute(
             f"SELECT * FROM memory_evidence WHERE memory_id IN ({marks(chunk)})"
             " ORDER BY memory_id, place",
             chunk,
-        ):
+        ).fetchall()
+        for row in rows:
             found[row["memory_id"]].append(Evidence(row["turn_id"], row["quote"]))
     return found
 
@@ -248,7 +249,8 @@ def _values(item: Observation) -> tuple[Any, ...]:
     )
 
 
-def _observation(row: sqlite3.Row, evidence: tuple[Evidence, ...]) -> Observation:
+def _observation(record: sqlite3.Row, evidence: tuple[Evidence, ...]) -> Observation:
+    row = dict(zip(record.keys(), record, strict=True))
     return Observation(
         id=row["id"],
         statement=row["statement"],
@@ -267,13 +269,17 @@ def _observation(row: sqlite3.Row, evidence: tuple[Evidence, ...]) -> Observatio
         slot=row["slot"],
         language=row["language"],
         pinned=bool(row["pinned"]),
-        tags=tuple(json.loads(row["tags"])),
-        supersedes=tuple(json.loads(row["supersedes"])),
+        tags=_texts(row["tags"]),
+        supersedes=_texts(row["supersedes"]),
         version=row["version"],
         batch_id=row["batch_id"],
         model_hash=row["model_hash"],
         prompt_hash=row["prompt_hash"],
     )
+
+
+def _texts(listed: str) -> tuple[str, ...]:
+    return () if listed == "[]" else tuple(json.loads(listed))
 
 
 def _iso(day: date | None) -> str | None:

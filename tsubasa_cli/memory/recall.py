@@ -8,18 +8,17 @@ lies near it in meaning is not recalled, however few there are.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tsubasa_cli.memory.fusion import Ranking, Weights, diversify, fuse, scaled
-from tsubasa_cli.memory.guard import danger_in
 from tsubasa_cli.memory.question import (
     Question,
     holds_during,
-    only_asks,
     query_of,
     understand,
 )
@@ -120,7 +119,7 @@ class Recaller:
         self._index = index
         self._log = log
         self._weights = weights or Weights()
-        self._beside = ThreadPoolExecutor(max_workers=2, thread_name_prefix="recall-words")
+        self._beside = ThreadPoolExecutor(max_workers=2, thread_name_prefix="recall")
 
     def recall(
         self,
@@ -175,13 +174,15 @@ class Recaller:
     # ------------------------------------------------------------------ searching
 
     def _search(self, asked: Question, with_turns: bool) -> Found:
-        """All channels side by side: the libraries below let go of Python while they work."""
+        """All channels side by side: the libraries below let go of Python while they work. In a
+        small memory, to wake another thread takes longer than to search its turns."""
         weights = self._weights
+        dense = self._beside.submit(self._by_meaning, asked)
         query = query_of(asked, emphasis=weights.emphasis, with_days=bool(weights.days))
-        notes = self._beside.submit(self._by_words, asked, query)
-        turns = self._beside.submit(self._among_turns, query) if with_turns else None
-        dense = self._by_meaning(asked)
-        return Found(dense, notes.result(), turns.result() if turns else [])
+        turns: Callable[[], Ranking] = partial(self._among_turns, query) if with_turns else list
+        if self._index.is_large:
+            turns = self._beside.submit(turns).result
+        return Found(words=self._by_words(asked, query), turns=turns(), dense=dense.result())
 
     def _by_meaning(self, asked: Question) -> Ranking:
         if not self._weights.dense:
@@ -257,13 +258,7 @@ class Recaller:
         )
         standing = _standing(ranked, observations, turns, asked, now)
         likeness = _Likeness(observations)
-        chosen = diversify(
-            standing,
-            likeness.between,
-            k,
-            LIKENESS_WEIGHT,
-            lambda key: key not in turns or tells(turns[key].text),
-        )
+        chosen = diversify(standing, likeness.between, k, LIKENESS_WEIGHT)
         channels = channels_of(found)
         return [
             Recalled(
@@ -297,11 +292,6 @@ def _standing(
             aged = score * freshness(observation, now)
             standing.append((key, aged * nearness(observation, asked)))
     return standing
-
-
-def tells(text: str) -> bool:
-    """A turn that only asks tells nothing; orders and secrets are not for recalling."""
-    return not only_asks(text) and danger_in(text) is None
 
 
 def nearness(observation: Observation, asked: Question) -> float:

@@ -1,7 +1,8 @@
 """What of the database the search index holds, and in which words.
 
 An observation is found by its statement, by what was said when it was learned, and by its days. A
-turn of the user's is found by its words and by those of the turn it answers.
+turn of the user's is found by its words and by those of the turn it answers; one that tells nothing
+is an entry without words, which no question finds.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from tsubasa_cli.memory.guard import danger_in
 from tsubasa_cli.memory.language import language_of
 from tsubasa_cli.memory.log_rows import in_chunks, marks, observations
+from tsubasa_cli.memory.question import only_asks
 from tsubasa_cli.memory.text import day_marks, stems
 from tsubasa_cli.memory.values import Observation, Status
 from tsubasa_cli.memory.words_index import Entry, Tier
@@ -86,7 +89,7 @@ def turns(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[str, Turn]
             "SELECT turns.* FROM turns JOIN sessions ON sessions.id = turns.session_id"
             f" WHERE {_IS_SEARCHED} AND turns.id IN ({marks(chunk)})",
             chunk,
-        )
+        ).fetchall()
         found |= {turn_key(row["id"]): turn(row) for row in rows}
     return found
 
@@ -162,17 +165,24 @@ def _said(connection: sqlite3.Connection, items: Iterable[Observation]) -> dict[
             "SELECT turns.id AS id, text FROM turns JOIN sessions ON sessions.id = session_id"
             f" WHERE {_IS_SEARCHED} AND turns.id IN ({marks(chunk)})",
             chunk,
-        )
+        ).fetchall()
         found |= {row["id"]: row["text"] for row in rows}
     return found
 
 
+def tells(text: str) -> bool:
+    """A turn that only asks tells nothing; orders and secrets are not for recalling."""
+    return not only_asks(text) and danger_in(text) is None
+
+
 def _turn_entry(row: sqlite3.Row) -> Entry:
-    text = row["text"][:MOST_CHARACTERS]
+    key, text = turn_key(row["id"]), row["text"][:MOST_CHARACTERS]
     language = language_of(text)
+    if not tells(row["text"]):
+        return Entry(key, Tier.TURNS, 1, language, stated=())
     day = _local_day(row)
     return Entry(
-        id=turn_key(row["id"]),
+        id=key,
         tier=Tier.TURNS,
         version=1,
         language=language,

@@ -12,11 +12,9 @@ from functools import partial
 from typing import Any, ClassVar
 
 from textual import events, on, work
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
-from textual.css.query import NoMatches
 from textual.screen import Screen
-from textual.worker import WorkerFailed
 
 from tsubasa_cli.conversation.chat import Overrides
 from tsubasa_cli.conversation.workspace import Workspace, open_chat
@@ -25,6 +23,7 @@ from tsubasa_cli.memory.erase import Erasure
 from tsubasa_cli.storage.settings_file import set_value
 from tsubasa_cli.tui.clock import local_now
 from tsubasa_cli.tui.conductor import Conductor
+from tsubasa_cli.tui.ending import EndsInWords
 from tsubasa_cli.tui.remembering import Remembering
 from tsubasa_cli.tui.screens.chat_memory import ChatMemory
 from tsubasa_cli.tui.screens.chat_screen import ChatScreen
@@ -33,7 +32,6 @@ from tsubasa_cli.tui.screens.help import Help
 from tsubasa_cli.tui.screens.model_picker import ModelPicker
 from tsubasa_cli.tui.screens.theme_picker import ThemePicker
 from tsubasa_cli.tui.stylesheets import CHAT
-from tsubasa_cli.tui.telling import TellsErrors, tell
 from tsubasa_cli.tui.themes import DEFAULT_THEME, OWN_THEMES
 from tsubasa_cli.tui.widgets.composer import Composer
 from tsubasa_cli.tui.widgets.sidebar import Sidebar
@@ -70,7 +68,7 @@ def _calm_the_collector() -> None:
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
-class ChatApp(TellsErrors, App[None]):
+class ChatApp(EndsInWords):
     """Shows ``session_id`` or a new chat. ``now`` is the clock of the session list."""
 
     TITLE = "Tsubasa"
@@ -95,7 +93,6 @@ class ChatApp(TellsErrors, App[None]):
         self._engine_turn = asyncio.Lock()
         self._answering: dict[str, Conductor] = {}
         self._is_leaving = False
-        self.last_words: TsubasaError | None = None
         for theme in OWN_THEMES:
             self.register_theme(theme)
         self.set_keymap(workspace.settings.keys)
@@ -338,33 +335,6 @@ class ChatApp(TellsErrors, App[None]):
         return do
 
     # ------------------------------------------------------------------ the end
-
-    def _handle_exception(self, error: Exception) -> None:
-        """An error in words ends a worker, not the program. Anywhere else it ends the program with
-        those words, not with a traceback that would show what the user wrote. A worker that finds
-        its widgets gone because the program is ending has nothing to tell."""
-        cause = error.error if isinstance(error, WorkerFailed) else error
-        if isinstance(cause, NoMatches) and not self.is_running:
-            return
-        if not isinstance(cause, TsubasaError):
-            super()._handle_exception(error)
-        elif isinstance(error, WorkerFailed):
-            tell(self, cause)
-        else:
-            self.last_words = self.last_words or cause
-            self.exit(return_code=cause.exit_code)
-
-    def _fatal_error(self) -> None:
-        """A fault of the program's own is told by where it is, without the values of variables:
-        they hold what the user wrote."""
-        from rich.console import Group
-        from rich.segment import Segments
-        from rich.traceback import Traceback
-
-        words = "Tsubasa stopped because of a fault of its own. What was said is kept.\n"
-        told = Group(words, Traceback(show_locals=False))
-        self._exit_renderables.append(Segments(self.console.render(told, self.console.options)))
-        self._close_messages_no_wait()
 
     async def action_quit(self) -> None:
         """Save the draft, stop what is written, keep the KV state, stop the engine."""

@@ -27,9 +27,10 @@ def frames(group: str) -> dict[str, str]:
 
 
 @cache
-def people() -> tuple[str, ...]:
-    """Names of people whom no memory is about."""
-    return tuple(_file("unknown")["people"])
+def people() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """People who may be anybody, and such as the user calls theirs ("my neighbour Frank")."""
+    listed = _file("unknown")
+    return tuple(listed["people"]), tuple(listed["own_people"])
 
 
 @cache

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 _PLAIN = {"’": "'", "‘": "'", "ʼ": "'", "`": "'", "‑": "-", "‐": "-", "−": "-"}
+_TO_SHORTEN = re.compile(r"\s\s|[^\S ]")
 _SENTENCE_END = re.compile(
     r"\n|(?:[!?…]+|(?<!\b\d)(?<!\b\d\d)(?<!\b[A-Za-z])(?<!\b[A-Za-z]{2})(?<!\b[A-Z][a-z]{2})\.+)"
     r"['\")»”]* (?![\da-z])"
@@ -50,6 +51,8 @@ def plain(text: str) -> str:
 
 
 def fold(text: str) -> Folded:
+    if text.isascii() and not _TO_SHORTEN.search(text):
+        return Folded(text.replace("`", "'"), text, tuple(range(len(text) + 1)))
     accented: list[str] = []
     offsets: list[int] = []
     for offset, cluster in _clusters(text):

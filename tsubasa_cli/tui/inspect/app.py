@@ -9,15 +9,13 @@ from typing import Any, ClassVar
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.worker import WorkerFailed
 
-from tsubasa_cli.errors import TsubasaError
+from tsubasa_cli.tui.ending import EndsInWords
 from tsubasa_cli.tui.inspect.pane import Moment
 from tsubasa_cli.tui.inspect.screen import Inspector
 from tsubasa_cli.tui.inspect.space import Space
 from tsubasa_cli.tui.inspect.view import InspectView
 from tsubasa_cli.tui.stylesheets import EVERYWHERE
-from tsubasa_cli.tui.telling import TellsErrors, tell
 from tsubasa_cli.tui.themes import DEFAULT_THEME, OWN_THEMES
 
 
@@ -38,7 +36,7 @@ def run_inspector(space: Space, search: str = "") -> None:
         sys.exit(app.return_code)
 
 
-class InspectApp(TellsErrors, App[None]):
+class InspectApp(EndsInWords):
     """Shows the inspector and ends with it. ``moment`` is the clock."""
 
     TITLE = "Tsubasa"
@@ -53,7 +51,6 @@ class InspectApp(TellsErrors, App[None]):
         super().__init__()
         self.space = space
         self._search = search
-        self.last_words: TsubasaError | None = None
         for theme in OWN_THEMES:
             self.register_theme(theme)
         self.set_keymap(space.settings.keys)
@@ -75,15 +72,3 @@ class InspectApp(TellsErrors, App[None]):
     def on_mount(self) -> None:
         if self._search:
             self.inspector.memories.ask_for(self._search)
-
-    def _handle_exception(self, error: Exception) -> None:
-        """An error in words ends a worker, not the program; anywhere else the program ends with
-        those words."""
-        cause = error.error if isinstance(error, WorkerFailed) else error
-        if not isinstance(cause, TsubasaError):
-            super()._handle_exception(error)
-        elif isinstance(error, WorkerFailed):
-            tell(self, cause)
-        else:
-            self.last_words = self.last_words or cause
-            self.exit(return_code=cause.exit_code)
