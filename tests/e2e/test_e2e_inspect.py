@@ -75,6 +75,16 @@ def test_search_edit_undo_erase(home: Paths, open_terminal: Open) -> None:
     assert left == []
 
 
+def test_with_words_to_look_for(home: Paths, open_terminal: Open) -> None:
+    log = MemoryLog(connect(home))
+    note(log, "My boat is called Zephyrine.")
+    note(log, "I prefer tea to coffee.")
+    terminal = open_terminal("memory", "inspect", "boat")
+    terminal.wait_until(lambda screen: "1 found" in screen and "tea" not in screen)
+    terminal.type(CTRL_Q)
+    assert terminal.wait_for_exit() == 0
+
+
 def test_a_tiny_terminal(home: Paths, open_terminal: Open) -> None:
     note(MemoryLog(connect(home)), "I keep bees.")
     terminal = open_terminal("memory", "inspect", columns=20, rows=10)

@@ -46,6 +46,37 @@ class TestFinding:
         life.learn(*PETS_AND_WORK)
         assert ids(recall(life, question))[0] == expected
 
+    @pytest.mark.parametrize(
+        ("statement", "question", "language"),
+        [
+            ("The user moved to Lyon last spring.", "Where do I live?", "en"),
+            ("The user works at Acme as a nurse.", "What is my job?", "en"),
+            ("The user works at Acme as a nurse.", "Who is my employer?", "en"),
+            ("The user's wife is called Ana.", "Who am I married to?", "en"),
+            ("The user drives a red Volvo.", "Which car do I have?", "en"),
+            ("The user is vegetarian.", "Do I eat meat?", "en"),
+            ("Der Nutzer arbeitet bei Siemens.", "Wer ist mein Arbeitgeber?", "de"),
+            ("El usuario vive en Sevilla.", "¿En qué ciudad está mi casa?", "es"),
+        ],
+    )
+    def test_an_attribute_is_found_by_the_words_it_is_asked_with(
+        self, life: Life, statement: str, question: str, language: str
+    ) -> None:
+        life.learn(*PETS_AND_WORK[:1], observation("mslot00001", statement, language=language))
+        assert ids(recall(life, question))[:1] == ["mslot00001"]
+
+    @pytest.mark.parametrize(
+        "question", ["What is a good name for a company?", "Write a poem about the city."]
+    )
+    def test_what_is_not_about_the_user_is_not_answered_with_an_attribute(
+        self, life: Life, question: str
+    ) -> None:
+        life.learn(
+            observation("mjob000002", "The user works at Acme as a nurse."),
+            observation("mhome00002", "The user moved to Lyon last spring."),
+        )
+        assert recall(life, question) == []
+
     def test_each_tells_by_which_way_it_was_found(self, life: Life) -> None:
         life.learn(*PETS_AND_WORK)
         best = recall(life, "What is my beagle called?")[0]

@@ -283,6 +283,26 @@ class TestAsk:
             assert "of that time" in before
             assert "not true at that time" in after
 
+    async def test_a_candidate_is_read_and_changed_like_any_memory(self, space: Space) -> None:
+        tea = fill_life(space)["tea"]
+        async with inspecting(space) as inspector:
+            await inspector.press("3")
+            await inspector.type("What do I drink, tea or coffee?")
+            await inspector.press("enter")
+            view = inspector.screen.query_one(AskView)
+            await inspector.until(lambda: view._shown)
+            await inspector.settle()
+            while view.memory != tea:
+                await inspector.press("down")
+            await inspector.press("enter")
+            await inspector.until_open(Reading)
+            assert "prefers tea to coffee" in inspector.words()
+            await inspector.press("escape")
+            await inspector.until_back()
+            await inspector.press("p")
+            await inspector.until(lambda: inspector.now(tea).pinned)
+            await inspector.until(lambda: "Pinned" in inspector.note)
+
     async def test_nothing_fits(self, space: Space) -> None:
         fill_life(space)
         async with inspecting(space) as inspector:

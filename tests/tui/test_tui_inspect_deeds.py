@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from threading import Event
+from typing import Any
 
 import pytest
+from textual.screen import Screen
 from textual.widgets import Button, Input, Select, Static, TextArea
 from tui.inspect_driver import Inspecting, inspecting
 from tui.inspect_life import fill_life
@@ -20,6 +24,7 @@ from tsubasa_cli.storage.values import Instant
 from tsubasa_cli.tui.inspect.dialogs import AskLine, AskLines, Conflict, MemoryForm
 from tsubasa_cli.tui.inspect.erase_dialog import EraseDialog
 from tsubasa_cli.tui.inspect.space import Space, open_space
+from tsubasa_cli.tui.inspect.view import InspectView
 from tsubasa_cli.tui.screens.confirm import Confirm
 
 
@@ -71,6 +76,30 @@ async def test_nothing_is_done_to_what_a_search_is_about_to_replace(
         }
         await inspector.press("f")
         await inspector.until(lambda: inspector.now(life["nuts"]).status is Status.FORGOTTEN)
+
+
+@pytest.mark.parametrize("key", ["n", "e", "s", "t", "x"])
+async def test_what_is_typed_behind_a_key_with_a_dialog_does_nothing(
+    space: Space, life: Life, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    """Whoever types faster than the dialog comes up does not give orders."""
+
+    async def late(self: InspectView, dialog: Screen[Any]) -> Any:
+        await may_come.wait()
+        return await asked(self, dialog)
+
+    may_come, asked = asyncio.Event(), InspectView.ask
+    monkeypatch.setattr(InspectView, "ask", late)
+    async with inspecting(space) as inspector:
+        await inspector.on(life["tea"])
+        before = len(space.memory.log.history(life["tea"].id))
+        await inspector.pilot.press(key, "p", "f", "n", "2", "q")
+        may_come.set()
+        await inspector.until(lambda: inspector.app.screen is not inspector.screen)
+        await inspector.pilot.press("escape")
+        await inspector.until_back()
+        assert len(space.memory.log.history(life["tea"].id)) == before
+        assert inspector.screen.view_name == "memories"
 
 
 class TestOneKey:
@@ -430,6 +459,26 @@ class TestNoLostUpdate:
             await inspector.until_back()
             now = inspector.now
             await inspector.until(lambda: "coffee and green" in now(life["tea"]).statement)
+
+    async def test_mine_leaves_the_days_that_others_set(
+        self, space: Space, life: Life, elsewhere: Space
+    ) -> None:
+        """Whoever changed the words has not said that it is without end again."""
+        async with inspecting(space) as inspector:
+            await inspector.on(life["tea"])
+            await inspector.press("e")
+            form = await inspector.until_open(MemoryForm)
+            ended = replace(life["tea"], valid_to=date(2026, 5, 1), status=Status.SUPERSEDED)
+            elsewhere.memory.log.commit([Change(Op.UPDATE, ended)], actor=Actor.USER)
+            form.query_one("#words", TextArea).text = "The user prefers green tea."
+            await inspector.pilot.press("ctrl+s")
+            conflict = await inspector.until_open(Conflict)
+            assert "superseded" in inspector.text()
+            assert "2026" in inspector.text()
+            conflict.query_one("#answer-mine", Button).press()
+            await inspector.until(lambda: "green" in inspector.now(life["tea"]).statement)
+            now = inspector.now(life["tea"])
+            assert (now.valid_to, now.status) == (date(2026, 5, 1), Status.SUPERSEDED)
 
     async def test_one_key_meets_a_change_too(
         self, space: Space, life: Life, elsewhere: Space

@@ -1,8 +1,9 @@
 """What of the database the search index holds, and in which words.
 
-An observation is found by its statement, by what was said when it was learned, and by its days. A
-turn of the user's is found by its words and by those of the turn it answers; one that tells nothing
-is an entry without words, which no question finds.
+An observation is found by its statement, by what was said when it was learned, by the words that
+its attribute is asked for with, and by its days. A turn of the user's is found by its words and by
+those of the turn it answers; one that tells nothing is an entry without words, which no question
+finds.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from tsubasa_cli.memory.asked_with import asked_with
 from tsubasa_cli.memory.guard import danger_in
 from tsubasa_cli.memory.language import language_of
 from tsubasa_cli.memory.log_rows import in_chunks, marks, observations
@@ -136,7 +138,10 @@ def _observation_source(item: Observation, said: dict[int, str]) -> Source:
         version=item.version,
         language=item.language,
         stated=stems(item.statement[:MOST_CHARACTERS], item.language),
-        said=stems(_evidence_text(item, said), item.language),
+        said=[
+            *stems(_evidence_text(item, said), item.language),
+            *asked_with(item.statement[:MOST_CHARACTERS], item.subject, item.language),
+        ],
         days=_days(item),
     )
     return Source(entry, item.statement[:MOST_CHARACTERS])

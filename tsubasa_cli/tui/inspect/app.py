@@ -69,6 +69,6 @@ class InspectApp(EndsInWords):
     def get_default_screen(self) -> Screen[Any]:
         return self.inspector
 
-    def on_mount(self) -> None:
+    def on_ready(self) -> None:
         if self._search:
             self.inspector.memories.ask_for(self._search)

@@ -87,7 +87,6 @@ class AskView(Pane):
 
     @property
     def memory(self) -> Observation | None:
-        """The memory under the cursor."""
         listing = self.query_one(OptionList)
         if listing.highlighted is None:
             return None

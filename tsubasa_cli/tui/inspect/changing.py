@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from tsubasa_cli.errors import ConflictError, InputError
 from tsubasa_cli.memory.values import Observation, Status
 from tsubasa_cli.tui import wording
 from tsubasa_cli.tui.inspect.looking import Looking
+from tsubasa_cli.tui.inspect.view import DIALOG
 
 if TYPE_CHECKING:
     from tsubasa_cli.memory.reshaping import Revision
@@ -91,19 +93,26 @@ class Changing(Looking):
     async def action_keep(self) -> None:
         await self.attempt(self.selected(), self.deeds.keep)
 
+    def action_undo(self) -> None:
+        if self.deeds.done:
+            self._undo()
+        else:
+            self._undo_what_others_did()
+
     @work(group="deeds")
-    async def action_undo(self) -> None:
+    async def _undo(self) -> None:
+        await self._back_and_forth(self.deeds.undo)
+
+    @work(group=DIALOG)
+    async def _undo_what_others_did(self) -> None:
         from tsubasa_cli.tui.screens.confirm import Confirm
 
-        if self.deeds.done:
-            await self._back_and_forth(self.deeds.undo)
-            return
         last = await asyncio.to_thread(self.deeds.last_of_others)
         if last is None:
             raise InputError("There is nothing to undo.")
         event, words = last
         when = event.at.local()
-        answer = await self.app.push_screen_wait(
+        answer = await self.ask(
             Confirm(
                 "Nothing was done here yet. Take back what happened last?",
                 f"{wording.day(when.date())}, {when:%H:%M} · {words}",
@@ -124,7 +133,7 @@ class Changing(Looking):
 
     # ------------------------------------------------------------------ words
 
-    @work(group="deeds")
+    @work(group=DIALOG)
     async def action_edit(self) -> None:
         memory = self.one()
         await self._edit(memory, _as_written(memory))
@@ -135,14 +144,14 @@ class Changing(Looking):
         trouble = ""
         while True:
             form = MemoryForm("Edit the memory", begin, trouble)
-            written = await self.app.push_screen_wait(form)
+            written = await self.ask(form)
             if written is None:
                 return
             begin = written
             try:
                 again = await self.attempt(
                     [memory],
-                    lambda now, written=written: self.deeds.revise(now[0], written),  # type: ignore[misc]
+                    partial(self._revise, seen=memory, written=written),
                     written.statement,
                 )
             except InputError as error:
@@ -150,10 +159,14 @@ class Changing(Looking):
                 continue
             if not again:
                 return
-            memory = await asyncio.to_thread(self.space.memory.log.get, memory.id)
-            trouble = f"It says now: {wording.visible_line(memory.statement)}"
+            now = await asyncio.to_thread(self.space.memory.log.get, memory.id)
+            begin, memory = merged(written, memory, now), now
+            trouble = f"It says now: {wording.visible_line(now.statement)}"
 
-    @work(group="deeds")
+    def _revise(self, now: Sequence[Observation], *, seen: Observation, written: Revision) -> str:
+        return self.deeds.revise(now[0], merged(written, seen, now[0]))
+
+    @work(group=DIALOG)
     async def action_add(self) -> None:
         from tsubasa_cli.tui.inspect.dialogs import MemoryForm
 
@@ -161,7 +174,7 @@ class Changing(Looking):
         trouble = ""
         while True:
             form = MemoryForm("Note a memory", begin, trouble, is_new=True)
-            written = await self.app.push_screen_wait(form)
+            written = await self.ask(form)
             if written is None:
                 return
             begin = written
@@ -173,13 +186,13 @@ class Changing(Looking):
             else:
                 return
 
-    @work(group="deeds")
+    @work(group=DIALOG)
     async def action_retag(self) -> None:
         from tsubasa_cli.tui.inspect.dialogs import AskLine
 
         memories = self.selected()
         have = sorted({tag for memory in memories for tag in memory.tags})
-        line = await self.app.push_screen_wait(
+        line = await self.ask(
             AskLine(
                 f"Tags of {wording.memories(len(memories))}",
                 f"{_listed(have)}work adds a tag, -work removes it",
@@ -189,7 +202,7 @@ class Changing(Looking):
         if line is not None:
             await self.attempt(memories, lambda now: self.deeds.retag(now, line))
 
-    @work(group="deeds")
+    @work(group=DIALOG)
     async def action_merge(self) -> None:
         from tsubasa_cli.tui.inspect.dialogs import AskLines
 
@@ -198,7 +211,7 @@ class Changing(Looking):
             raise InputError(
                 "It takes two memories to merge.", next_step="Mark them with Space, then m."
             )
-        lines = await self.app.push_screen_wait(
+        lines = await self.ask(
             AskLines(
                 f"Merge {len(memories)} memories into one sentence",
                 "\n".join(wording.visible_line(memory.statement) for memory in memories[:10]),
@@ -210,13 +223,13 @@ class Changing(Looking):
         if lines:
             await self.attempt(memories, lambda now: self.deeds.merge(now, lines[0]), lines[0])
 
-    @work(group="deeds")
+    @work(group=DIALOG)
     async def action_split(self) -> None:
         from tsubasa_cli.memory.reshaping import MOST_PARTS
         from tsubasa_cli.tui.inspect.dialogs import AskLines
 
         memory = self.one()
-        lines = await self.app.push_screen_wait(
+        lines = await self.ask(
             AskLines(
                 "Split the memory",
                 halves(wording.visible_line(memory.statement)),
@@ -235,6 +248,18 @@ def halves(statement: str) -> str:
     """A statement with a line for each part that can be told by its punctuation."""
     parts = statement.replace("; ", ".\n").replace(". ", ".\n")
     return "\n".join(part[:1].upper() + part[1:] for part in parts.split("\n") if part)
+
+
+def merged(written: Revision, seen: Observation, now: Observation) -> Revision:
+    """What the user wrote over ``now``: of what they left as they had ``seen`` it, what others made
+    of it meanwhile stands."""
+    before, meanwhile = _as_written(seen), _as_written(now)
+    changed = {
+        each.name: getattr(written, each.name)
+        for each in fields(written)
+        if getattr(written, each.name) != getattr(before, each.name)
+    }
+    return replace(meanwhile, **changed)
 
 
 def _as_written(memory: Observation) -> Revision:

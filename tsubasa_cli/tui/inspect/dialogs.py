@@ -20,7 +20,7 @@ from tsubasa_cli.memory.word_diff import word_diff
 from tsubasa_cli.storage.values import Instant
 from tsubasa_cli.tui import wording
 from tsubasa_cli.tui.inspect.dialog import InspectDialog
-from tsubasa_cli.tui.inspect.line_words import diffed
+from tsubasa_cli.tui.inspect.line_words import diffed, validity
 
 
 class MemoryForm(InspectDialog[Revision | None]):
@@ -281,12 +281,7 @@ class Conflict(InspectDialog[str]):
         yield Static(Content(title), classes="help-heading")
         yield Static(diffed(word_diff(seen.statement, statement)))
         if at is not None:
-            yield Static(
-                Content(
-                    f"version {at.version} · {at.status.value}{' · pinned' if at.pinned else ''}"
-                ),
-                classes="dialog-text",
-            )
+            yield Static(Content(_state(at)), classes="dialog-text")
 
     @on(Button.Pressed)
     def _answer(self, event: Button.Pressed) -> None:
@@ -294,3 +289,9 @@ class Conflict(InspectDialog[str]):
 
     def action_leave(self) -> None:
         self.dismiss("")
+
+
+def _state(memory: Observation) -> str:
+    """What of a memory its words do not tell."""
+    parts = [f"version {memory.version}", memory.status.value, memory.kind.value, validity(memory)]
+    return " · ".join(filter(None, [*parts, "pinned" if memory.pinned else ""]))

@@ -9,7 +9,7 @@ from textual import work
 from tsubasa_cli.errors import InputError, NotFoundError
 from tsubasa_cli.memory.browsing import Entry
 from tsubasa_cli.memory.values import Observation
-from tsubasa_cli.tui.inspect.view import InspectView
+from tsubasa_cli.tui.inspect.view import DIALOG, InspectView
 
 MOST_MARKED = 2_000
 """As many are marked at once and changed in one batch."""
@@ -30,10 +30,10 @@ class Looking(InspectView):
     def one(self) -> Observation:
         """The memory under the cursor, whatever is marked; ``InputError``."""
         self._require_answer()
-        lines = self.lines
-        if lines is None or lines.entry is None:
+        memory = self.view.memory
+        if memory is None:
             raise InputError("There is no memory here to do this to.")
-        return lines.entry.memory
+        return memory
 
     def _require_answer(self) -> None:
         if self.view_name == "memories" and not self.memories.is_answered:
@@ -42,14 +42,14 @@ class Looking(InspectView):
                 next_step="Press the key again once its memories are here.",
             )
 
-    @work(group="look", exclusive=True)
+    @work(group=DIALOG)
     async def action_filter(self) -> None:
         from tsubasa_cli.tui.inspect.filter_dialog import FilterDialog
 
         await self.show_view("memories")
         browser, view = self.space.memory.browser, self.memories
         today = self.moment().local().date()
-        wanted = await self.app.push_screen_wait(FilterDialog(browser, view.look.wanted, today))
+        wanted = await self.ask(FilterDialog(browser, view.look.wanted, today))
         if wanted is not None:
             titles = {session: await self._title_of(session) for session in wanted.sessions}
             view.narrow(wanted, titles)

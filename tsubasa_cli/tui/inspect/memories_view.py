@@ -272,6 +272,5 @@ class MemoriesView(Pane):
 
     @property
     def memory(self) -> Observation | None:
-        """The memory under the cursor."""
         entry = self.lines.entry
         return entry.memory if entry else None

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from textual.containers import Vertical
 
+from tsubasa_cli.memory.values import Observation
 from tsubasa_cli.storage.values import Instant
 from tsubasa_cli.tui.inspect.space import Space
 from tsubasa_cli.tui.telling import TellsErrors
@@ -27,6 +28,11 @@ class Pane(TellsErrors, Vertical):
 
     def reload(self) -> None:
         """Something has changed: show it as it is now."""
+
+    @property
+    def memory(self) -> Observation | None:
+        """The memory under the cursor, if there is one."""
+        return None
 
     @property
     def is_settled(self) -> bool:

@@ -16,6 +16,7 @@ from tsubasa_cli.tui import wording
 from tsubasa_cli.tui.inspect.changing import Changing
 from tsubasa_cli.tui.inspect.pane import Moment
 from tsubasa_cli.tui.inspect.space import Space
+from tsubasa_cli.tui.inspect.view import DIALOG
 
 if TYPE_CHECKING:
     from tsubasa_cli.memory.dossier import Quote
@@ -75,7 +76,7 @@ class Inspector(Changing):
 
     # ------------------------------------------------------------------ erasing
 
-    @work(group="deeds")
+    @work(group=DIALOG)
     async def action_erase(self) -> None:
         from tsubasa_cli.tui.inspect.erase_dialog import EraseDialog
 
@@ -87,7 +88,7 @@ class Inspector(Changing):
             if len(memories) == 1
             else f"Erase {wording.memories(len(memories))} for good"
         )
-        plan = await self.app.push_screen_wait(
+        plan = await self.ask(
             EraseDialog(title, partial(self._plan, [memory.id for memory in memories]))
         )
         if plan is None:

@@ -19,7 +19,7 @@ from tsubasa_cli.memory.browsing import Entry
 from tsubasa_cli.memory.by_hand import span_of
 from tsubasa_cli.memory.filters import Filter, Sort, month_of
 from tsubasa_cli.memory.timeline import Month, months, part_of, true_on
-from tsubasa_cli.memory.values import Status
+from tsubasa_cli.memory.values import Observation, Status
 from tsubasa_cli.tui import wording
 from tsubasa_cli.tui.inspect.charts import columns, grouped
 from tsubasa_cli.tui.inspect.dialogs import AskLine
@@ -70,6 +70,11 @@ class TimelineView(Pane):
 
     def on_mount(self) -> None:
         self._latest.ask(self.then)
+
+    @property
+    def memory(self) -> Observation | None:
+        entry = self.query_one(MemoryLines).entry
+        return entry.memory if entry else None
 
     def focus_list(self) -> None:
         self.query_one(MemoryLines).focus()

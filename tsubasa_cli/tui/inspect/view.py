@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from weakref import WeakSet
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import ContentSwitcher, Input, Static
+from textual.widgets import ContentSwitcher, Input, OptionList, Static
+from textual.worker import Worker, get_current_worker
 
 from tsubasa_cli.errors import TsubasaError
 from tsubasa_cli.memory.browsing import Pulse
@@ -33,6 +36,10 @@ WIDE_FROM = 100
 """Columns from which a memory is read beside the list."""
 ROOMY_FROM = 72
 """Columns from which the title has room for all its words."""
+
+DIALOG = "dialog"
+"""The group of workers that put something to the user before they do anything."""
+Answer = TypeVar("Answer")
 
 ViewName = Literal["memories", "timeline", "ask", "stats"]
 TITLES: dict[ViewName, str] = {
@@ -76,6 +83,8 @@ class InspectView(TellsErrors, Screen[Any]):
         self._waiting = 0
         self._total = ""
         self._changing = asyncio.Lock()
+        self._asking: WeakSet[Worker[Any]] = WeakSet()
+        """Those of the group ``DIALOG`` whose dialog has come up."""
 
     def compose(self) -> ComposeResult:
         yield Static("", id="inspect-title", markup=False)
@@ -137,11 +146,10 @@ class InspectView(TellsErrors, Screen[Any]):
     def selection(self) -> list[Observation]:
         """The marked memories, else the one under the cursor."""
         lines = self.lines
-        if lines is None:
-            return []
-        if lines.marked and not self.is_reading:
+        if lines and lines.marked and not self.is_reading:
             return [entry.memory for entry in lines.marked.values()]
-        return [lines.entry.memory] if lines.entry else []
+        memory = self.view.memory
+        return [memory] if memory else []
 
     # ------------------------------------------------------------------ views
 
@@ -180,8 +188,24 @@ class InspectView(TellsErrors, Screen[Any]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """The search has its key before all others, so that letters typed right behind it are
-        words and not commands. In a field it is a letter."""
+        words and not commands. In a field it is a letter. Nor is anything a command that is typed
+        behind a key whose dialog has not come up yet."""
+        if self._is_dialog_due:
+            return False
         return action != "search" or not isinstance(self.focused, Input)
+
+    @property
+    def _is_dialog_due(self) -> bool:
+        return any(
+            worker.group == DIALOG and worker.node is self and worker not in self._asking
+            for worker in self.app.workers
+            if not worker.is_finished
+        )
+
+    async def ask(self, dialog: Screen[Answer]) -> Answer | None:
+        """What ``dialog`` returns; to be called by workers of the group ``DIALOG``."""
+        self._asking.add(get_current_worker())
+        return await self.app.push_screen_wait(dialog)
 
     def action_search(self) -> None:
         self.remove_class("-reading")
@@ -213,6 +237,11 @@ class InspectView(TellsErrors, Screen[Any]):
             self.memories.detail.focus()
         else:
             self.read(event.entry.memory)
+
+    @on(OptionList.OptionSelected, "#candidates")
+    def _candidate_chosen(self) -> None:
+        if self.view.memory:
+            self.read(self.view.memory)
 
     @work(exclusive=True, group="view")
     async def read(self, memory: Observation) -> None:
@@ -271,8 +300,9 @@ class InspectView(TellsErrors, Screen[Any]):
 
     @work(exclusive=True, group="prepare")
     async def _prepare(self) -> None:
-        """Open the index behind the first lines, and let it hear what is new. What goes wrong is
-        told by whoever searches."""
+        """Load the dialogs and open the index behind the first lines, and let it hear what is new.
+        What goes wrong is told by whoever searches."""
+        await asyncio.to_thread(import_module, "tsubasa_cli.tui.inspect.dialogs")
         finder = self.space.memory.finder
         was_ready = finder.is_ready
         try:
