@@ -28,7 +28,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
-from bench_page import origin, put_section, starter_model, table  # noqa: E402
+from bench_page import command_line, origin, put_section, starter_model, table  # noqa: E402
 from chat_rivals import Cost, Mem0Style, RawChat  # noqa: E402
 from large_store import fill_large, sentence  # noqa: E402
 
@@ -103,9 +103,7 @@ class Product:
         assert usage is not None
         block = memory.recalls.blocks(self.chat.session.id).get(asked, "")
         count = len(memory.recalls.used(asked))
-        cost = Cost(
-            OURS, turn, usage.prompt, usage.evaluated, after - before, first, count, rate
-        )
+        cost = Cost(OURS, turn, usage.prompt, usage.evaluated, after - before, first, count, rate)
         return cost, block, await self._bearing(question, reply)
 
     async def _bearing(self, question: str, reply: Turn) -> list[str]:
@@ -219,8 +217,9 @@ def turns_table(sessions: Sequence[Sequence[Cost]], systems: Sequence[str], turn
                 (name, system, f"{cost.prompt:,}", cost.memories, f"{cost.evaluated:,}",
                  f"{cost.first_seconds:.2f} s", f"×{ratio:.1f}")
             )  # fmt: skip
-    head = ("turn", "system", "prompt tokens", "memories put in", "evaluated before the first token",
-            "time to first token", "against Tsubasa")  # fmt: skip
+    head = ("turn", "system", "prompt tokens", "memories put in",
+            "evaluated before the first token", "time to first token",
+            "against Tsubasa")  # fmt: skip
     return table(head, rows)
 
 
@@ -256,22 +255,42 @@ def decoding(sessions: Sequence[Sequence[Cost]], system: str) -> str:
     return f"{median:.2f} ({low:.2f}–{high:.2f})"
 
 
+def behind(costs: Sequence[Cost], turns: int) -> Iterator[str]:
+    """What speaks against us, of one session."""
+    by_turn = {(cost.system, cost.turn): cost for cost in costs}
+    for rival in (RawChat.name, Mem0Style.name):
+        fewer = [
+            str(turn)
+            for turn in range(1, turns + 1)
+            if by_turn[rival, turn].evaluated < by_turn[OURS, turn].evaluated
+        ]
+        named = f"in {len(fewer)} of {turns} turns ({', '.join(fewer)})" if fewer else "in no turn"
+        yield f"- {rival}: fewer tokens before the first token than Tsubasa {named}."
+    told = [turn for turn in range(1, turns + 1) if by_turn[OURS, turn].memories]
+    later = [turn for turn in range(1, turns + 1) if by_turn[Mem0Style.name, turn].memories]
+    yield (
+        f"- Memories go with a question in {len(told)} turns with Tsubasa, the last time in turn"
+        f" {max(told, default=0)}, and in {len(later)} in Mem0's way. What was recalled stays in"
+        " the history, is not repeated, and may fill a share of the window, all together; Mem0's"
+        " way drops it with the next question."
+    )
+
+
 def section(sessions: Sequence[Sequence[Cost]], options: argparse.Namespace) -> str:
     """The section of the page."""
     systems = list(dict.fromkeys(cost.system for cost in sessions[0]))
-    systems.sort(key=lambda name: (name != OURS, "system prompt" in name))
-    command = f"python tests/bench/bench_chat.py --sessions {options.sessions}"
-    command += "" if options.turns == SHOWN[-1] else f" --turns {options.turns}"
-    command += "" if options.model == starter_model() else f" --model {options.model.name}"
+    systems.sort(key=[OURS, RawChat.name, Mem0Style.name].index)
     return "\n\n".join(
         (
-            origin(command, options.model),
+            origin(command_line(), options.model),
             f"{options.turns} turns, replies of {options.reply_tokens} tokens at most, seconds are"
             f" medians of {options.sessions} session(s). Tsubasa evaluates a reply again in the"
             " background, as history renders it, while it is read: that is in the tokens evaluated"
             " altogether, and not waited for.",
             turns_table(sessions, systems, options.turns),
             whole_table(sessions, systems, options.turns),
+            "Where Tsubasa is not ahead:",
+            "\n".join(behind(sessions[0], options.turns)),
         )
     )
 
@@ -282,7 +301,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=SHOWN[-1])
     parser.add_argument("--sessions", type=int, default=1)
     parser.add_argument("--window", type=int, default=8_192)
-    parser.add_argument("--reply-tokens", type=int, default=48)
+    parser.add_argument("--reply-tokens", type=int, default=32)
     parser.add_argument("--to", type=Path, help="the folder whose chat-speed.md gets the tables")
     options = parser.parse_args()
     sessions = [asyncio.run(session(options)) for _ in range(options.sessions)]

