@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -84,6 +85,31 @@ def test_the_peak_of_a_step_is_its_own_and_not_its_parents(tmp_path: Path) -> No
 
 
 # ----------------------------------------------------------------------------- the commands
+
+
+def told_by(script: str, *arguments: object) -> str:
+    """Run a bench that writes no page; what it says."""
+    return subprocess.run(
+        [sys.executable, str(HERE / script), *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+@pytest.mark.slow
+def test_decoding_beside_both_raw_loops() -> None:
+    told = told_by("bench_engine.py", "--pairs", 2, "--tokens", 8)
+    assert re.findall(r"median ratio stack / (\S+) loop: \d", told) == ["high-level", "low-level"]
+
+
+@pytest.mark.slow
+def test_recall_in_its_parts_beside_bare_queries() -> None:
+    told = told_by("bench_recall_scale.py", 200)
+    assert "200 observations" in told
+    parts = {line.split("p50")[0].strip() for line in told.splitlines() if "p50" in line}
+    assert {"dense", "words", "bare Chroma", "bare FTS5"} <= parts
 
 
 @pytest.mark.slow
