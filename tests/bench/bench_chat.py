@@ -22,14 +22,14 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 from bench_page import command_line, origin, put_section, starter_model, table  # noqa: E402
-from chat_rivals import Cost, Mem0Style, RawChat  # noqa: E402
+from chat_rivals import Apart, Cost, Mem0Style, RawChat  # noqa: E402
 from large_store import fill_large, sentence  # noqa: E402
 
 from tsubasa_cli.conversation.chat import Chat, Overrides  # noqa: E402
@@ -45,9 +45,10 @@ from tsubasa_cli.memory.block import render_note  # noqa: E402
 from tsubasa_cli.storage.database import connect  # noqa: E402
 from tsubasa_cli.storage.paths import Paths  # noqa: E402
 from tsubasa_cli.storage.settings_file import set_value  # noqa: E402
-from tsubasa_cli.storage.values import Turn  # noqa: E402
+from tsubasa_cli.storage.values import Turn, TurnStatus  # noqa: E402
 
 OURS = "Tsubasa"
+STORY = "Tell me a long story, part {number}: the lighthouse keeper and the sea."
 MEMORIES = 1_000
 SHOWN = (1, 10, 50)
 TITLE = "Chat speed: a long session, turn by turn"
@@ -142,34 +143,44 @@ class Product:
 
 
 async def timed(chat: Chat, question: str) -> tuple[Turn, float, float]:
-    """The reply, seconds from sending to its first words, and tokens a second from then until the
-    reply is on the disk."""
-    began, first, ended, reply = time.perf_counter(), 0.0, 0.0, None
+    """The reply, seconds from sending to its first words, and tokens a second from then to its
+    last."""
+    began, first, last, reply = time.perf_counter(), 0.0, 0.0, None
     exchange = await chat.ask(question)
     async with aclosing(chat.answer(exchange.reply)) as events:
         async for event in events:
             match event:
                 case TextDelta():
-                    first = first or time.perf_counter()
+                    last = time.perf_counter()
+                    first = first or last
                 case ReplyEnded(turn=turn):
-                    ended, reply = time.perf_counter(), turn
+                    reply = turn
                 case ReplyFailed(what=what):
                     raise SystemExit(what)
                 case Compacting():
                     raise SystemExit("The window is full: take a larger --window.")
     assert reply is not None and reply.usage is not None
-    decoded = reply.usage.generated - 1
-    return reply, first - began, decoded / (ended - first) if decoded else 0.0
+    unseen = 2 if reply.status is TurnStatus.COMPLETE else 1  # the first, and what ends a reply
+    shown = reply.usage.generated - unseen
+    return reply, first - began, shown / (last - first) if shown > 0 and last > first else 0.0
 
 
-async def session(options: argparse.Namespace) -> list[Cost]:
-    """All turns of one session, and one more after it was closed and resumed."""
+@dataclass(frozen=True, slots=True)
+class Sitting:
+    """One session: what each turn cost, and pairs of decode rates, ours and the raw loop's."""
+
+    costs: tuple[Cost, ...]
+    rates: tuple[tuple[float, float], ...]
+
+
+async def sitting(options: argparse.Namespace) -> Sitting:
+    """All turns of one session, one more after it was closed and resumed, and long answers."""
     asked = list(questions(options.turns + 1))
     with tempfile.TemporaryDirectory() as home:
         product = Product(Path(home), options.model, options.window, options.reply_tokens)
         window = await product.load()
         build = (options.model, window, options.reply_tokens, product.chat.system_prompt)
-        rivals = [RawChat(*build), Mem0Style(*build)]
+        rivals = [Apart(RawChat, *build), Apart(Mem0Style, *build)]
         costs: list[Cost] = []
         for turn, question in enumerate(asked, 1):
             if turn > options.turns:
@@ -179,32 +190,51 @@ async def session(options: argparse.Namespace) -> list[Cost]:
             costs += await in_turn(turn, question, product, rivals)
             print(f"\rturn {turn} of {len(asked)}", end="", file=sys.stderr, flush=True)
         print(file=sys.stderr)
+        rates = await side_by_side(product, rivals[0], options)
         for rival in rivals:
             rival.close()
         await product.close()
-    return costs
+    return Sitting(tuple(costs), tuple(rates))
+
+
+async def side_by_side(
+    product: Product, raw: Apart, options: argparse.Namespace
+) -> list[tuple[float, float]]:
+    """Decode rates in answers that go on, right after each other, ours first in every other pair.
+    In the turns before, whoever comes after the longest wait has the coldest memory."""
+    rates = []
+    for number in range(options.pairs):
+        turn, question = options.turns + 2 + number, STORY.format(number=number + 1)
+        if number % 2:
+            theirs = await raw.ask(turn, question, "", ())
+        ours, *_ = await product.ask(turn, question)
+        if not number % 2:
+            theirs = await raw.ask(turn, question, "", ())
+        if ours.rate and theirs.rate:
+            rates.append((ours.rate, theirs.rate))
+    return rates
 
 
 async def in_turn(
-    turn: int, question: str, product: Product, rivals: Sequence[RawChat]
+    turn: int, question: str, product: Product, rivals: Sequence[Apart]
 ) -> list[Cost]:
     """One question to all, the rivals in an order that alternates."""
     ours, block, notes = await product.ask(turn, question)
     order = rivals if turn % 2 else rivals[::-1]
-    theirs = [await asyncio.to_thread(each.ask, turn, question, block, notes) for each in order]
+    theirs = [await each.ask(turn, question, block, notes) for each in order]
     return [ours, *theirs]
 
 
 # ---------------------------------------------------------------------- what it comes to
 
 
-def middle(sessions: Sequence[Sequence[Cost]], system: str, turn: int) -> Cost:
+def middle(sessions: Sequence[Sitting], system: str, turn: int) -> Cost:
     """The cost of a turn: tokens of the first session, the median of the seconds of all."""
-    found = [c for costs in sessions for c in costs if (c.system, c.turn) == (system, turn)]
+    found = [c for each in sessions for c in each.costs if (c.system, c.turn) == (system, turn)]
     return replace(found[0], first_seconds=statistics.median(c.first_seconds for c in found))
 
 
-def turns_table(sessions: Sequence[Sequence[Cost]], systems: Sequence[str], turns: int) -> str:
+def turns_table(sessions: Sequence[Sitting], systems: Sequence[str], turns: int) -> str:
     """What is waited for in the turns that are shown, and after resuming."""
     rows = []
     for turn in [*(t for t in SHOWN if t < turns), turns, turns + 1]:
@@ -223,36 +253,34 @@ def turns_table(sessions: Sequence[Sequence[Cost]], systems: Sequence[str], turn
     return table(head, rows)
 
 
-def whole_table(sessions: Sequence[Sequence[Cost]], systems: Sequence[str], turns: int) -> str:
+def whole_table(sessions: Sequence[Sitting], systems: Sequence[str], turns: int) -> str:
     """What the whole session costs, without the turn after resuming."""
     rows = []
     for system in systems:
-        kept = [[c for c in s if c.system == system and c.turn <= turns] for s in sessions]
+        kept = [
+            [c for c in each.costs if c.system == system and c.turn <= turns] for each in sessions
+        ]
         waited = statistics.median(sum(c.first_seconds for c in costs) for costs in kept)
         before, all_of = (sum(getattr(c, n) for c in kept[0]) for n in ("evaluated", "prefilled"))
         told = sum(c.memories for c in kept[0])
-        rates = statistics.median(c.rate for costs in kept for c in costs if c.rate)
-        rows.append((system, f"{before:,}", f"{all_of:,}", f"{waited:.1f} s", told,
-                     f"{rates:.1f}", decoding(sessions, system)))  # fmt: skip
+        rows.append((system, f"{before:,}", f"{all_of:,}", f"{waited:.1f} s", told))
     head = ("system", "evaluated before first tokens", "prompt tokens evaluated altogether",
-            "waited for first tokens", "memories put in", "decoded tokens/s",
-            "Tsubasa's rate against it")  # fmt: skip
+            "waited for first tokens", "memories put in")  # fmt: skip
     return table(head, rows)
 
 
-def decoding(sessions: Sequence[Sequence[Cost]], system: str) -> str:
-    """The ratio of decode rates within a turn: the median, and the middle half."""
-    by_turn = [{(c.system, c.turn): c.rate for c in costs} for costs in sessions]
-    ratios = [
-        rates[OURS, turn] / rates[system, turn]
-        for rates in by_turn
-        for name, turn in rates
-        if name == system and rates[system, turn] and rates[OURS, turn]
-    ]
-    if system == OURS or len(ratios) < 2:
-        return "–"
-    low, median, high = statistics.quantiles(ratios, n=4)
-    return f"{median:.2f} ({low:.2f}–{high:.2f})"
+def decoding(sessions: Sequence[Sitting]) -> str:
+    """The ratio of decode rates: the median of all pairs, and the middle half."""
+    pairs = [pair for each in sessions for pair in each.rates]
+    if len(pairs) < 2:
+        return "Decoding was not compared."
+    ours, raw = (statistics.median(side) for side in zip(*pairs, strict=True))
+    low, median, high = statistics.quantiles([a / b for a, b in pairs], n=4)
+    return (
+        f"Decoding at the end of the session, in {len(pairs)} pairs of answers that go on: Tsubasa"
+        f" {ours:.1f} tokens/s, the raw loop {raw:.1f}; the median of the ratios is {median:.2f}"
+        f" (middle half {low:.2f}–{high:.2f})."
+    )
 
 
 def behind(costs: Sequence[Cost], turns: int) -> Iterator[str]:
@@ -276,10 +304,9 @@ def behind(costs: Sequence[Cost], turns: int) -> Iterator[str]:
     )
 
 
-def section(sessions: Sequence[Sequence[Cost]], options: argparse.Namespace) -> str:
+def section(sessions: Sequence[Sitting], options: argparse.Namespace) -> str:
     """The section of the page."""
-    systems = list(dict.fromkeys(cost.system for cost in sessions[0]))
-    systems.sort(key=[OURS, RawChat.name, Mem0Style.name].index)
+    systems = (OURS, RawChat.name, Mem0Style.name)
     return "\n\n".join(
         (
             origin(command_line(), options.model),
@@ -289,8 +316,9 @@ def section(sessions: Sequence[Sequence[Cost]], options: argparse.Namespace) -> 
             " altogether, and not waited for.",
             turns_table(sessions, systems, options.turns),
             whole_table(sessions, systems, options.turns),
+            decoding(sessions),
             "Where Tsubasa is not ahead:",
-            "\n".join(behind(sessions[0], options.turns)),
+            "\n".join(behind(sessions[0].costs, options.turns)),
         )
     )
 
@@ -302,9 +330,10 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=1)
     parser.add_argument("--window", type=int, default=8_192)
     parser.add_argument("--reply-tokens", type=int, default=32)
+    parser.add_argument("--pairs", type=int, default=12, help="answers that go on, for decoding")
     parser.add_argument("--to", type=Path, help="the folder whose chat-speed.md gets the tables")
     options = parser.parse_args()
-    sessions = [asyncio.run(session(options)) for _ in range(options.sessions)]
+    sessions = [asyncio.run(sitting(options)) for _ in range(options.sessions)]
     told = section(sessions, options)
     print(told)
     if options.to:

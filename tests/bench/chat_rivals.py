@@ -1,13 +1,20 @@
 """What the chat is measured against: llama-cpp-python's own loop, with the memories beside the
-question or, as Mem0 is commonly used, in the system prompt. Its threads wait for each other as the
-engine's do: as libgomp has it by default, every other program on the machine would slow it down."""
+question or, as Mem0 is commonly used, in the system prompt.
+
+Each runs in a process and a session of its own, and its threads wait for each other as the engine's
+do: Linux shares the cores among sessions, and libgomp's ways differ with the number of threads that
+have called it, so on a busy machine anything else would compare the surroundings.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -55,21 +62,30 @@ class RawChat:
 
     name = "raw loop, memories beside the question"
 
-    def __init__(self, model: Path, window: int, reply_tokens: int, system_prompt: str) -> None:
-        self._load = {"model_path": str(model), "n_ctx": window}
+    def __init__(
+        self,
+        model: Path,
+        window: int,
+        reply_tokens: int,
+        system_prompt: str,
+        history: Sequence[dict[str, str]],
+    ) -> None:
         self._reply_tokens = reply_tokens
         self._system_prompt = system_prompt
-        self._history: list[dict[str, str]] = []
-        self._llama = self._loaded()
+        self.history = list(history)
+        threads = default_threads()
+        self._llama = CountingLlama(
+            str(model), n_ctx=window, n_threads=threads, n_threads_batch=threads, verbose=False
+        )
 
     def ask(self, turn: int, question: str, block: str, notes: Sequence[str]) -> Cost:
         """Answer ``question``. ``block`` is what Tsubasa put in front of it, ``notes`` are the
         memories that bear on it."""
-        self._history.append({"role": "user", "content": self._worded(question, block)})
+        self.history.append({"role": "user", "content": self._worded(question, block)})
         system = {"role": "system", "content": self._system(notes)}
         self._llama.evaluated.clear()
         began, first, said = time.perf_counter(), 0.0, ""
-        for text in self._stream([system, *self._history]):
+        for text in self._stream([system, *self.history]):
             if not said:
                 first, prompt = time.perf_counter(), self._llama.n_tokens
                 so_far = len(self._llama.evaluated)
@@ -77,20 +93,11 @@ class RawChat:
         if not said:
             raise SystemExit(f"{self.name}: an empty reply in turn {turn}; ask otherwise.")
         decoded, seconds = len(self._llama.evaluated) - so_far, time.perf_counter() - first
-        self._history.append({"role": "assistant", "content": said})
+        self.history.append({"role": "assistant", "content": said})
         evaluated = self._llama.evaluated[0]
         count = self._count(block, notes)
         rate = decoded / seconds if decoded else 0.0
         return Cost(self.name, turn, prompt, evaluated, evaluated, first - began, count, rate)
-
-    def reopen(self) -> None:
-        """End the program and begin it again: nothing is left but the words."""
-        self.close()
-        self._llama = self._loaded()
-
-    def close(self) -> None:
-        """Give the memory back."""
-        self._llama.close()
 
     def _worded(self, question: str, block: str) -> str:
         return f"{block}\n\n{question}" if block else question
@@ -119,12 +126,6 @@ class RawChat:
             if text := chunk["choices"][0]["delta"].get("content"):
                 yield text
 
-    def _loaded(self) -> CountingLlama:
-        threads = default_threads()
-        return CountingLlama(
-            **self._load, n_threads=threads, n_threads_batch=threads, verbose=False
-        )
-
 
 class Mem0Style(RawChat):
     """The same loop with what bears on the newest question in the system prompt, as the usual
@@ -141,3 +142,50 @@ class Mem0Style(RawChat):
 
     def _count(self, _block: str, notes: Sequence[str]) -> int:
         return len(notes)
+
+
+# ---------------------------------------------------------------------- apart
+
+_here: list[RawChat] = []
+"""The one rival of a process."""
+
+
+class Apart:
+    """A rival in a process of its own; close it."""
+
+    def __init__(self, kind: type[RawChat], *build: Any) -> None:
+        """``build`` is what ``kind`` takes, but for the history."""
+        self.name = kind.name
+        self._kind, self._build = kind, build
+        self._history: list[dict[str, str]] = []
+        self._begin()
+
+    async def ask(self, turn: int, question: str, block: str, notes: Sequence[str]) -> Cost:
+        """As ``RawChat.ask``."""
+        asking = asyncio.get_running_loop().run_in_executor(
+            self._pool, _ask, turn, question, block, notes
+        )
+        cost, self._history = await asking
+        return cost
+
+    def reopen(self) -> None:
+        """End the program and begin it again: nothing is left but the words."""
+        self.close()
+        self._begin()
+
+    def close(self) -> None:
+        """End its process."""
+        self._pool.shutdown()
+
+    def _begin(self) -> None:
+        self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+        self._pool.submit(_open, self._kind, (*self._build, self._history)).result()
+
+
+def _open(kind: type[RawChat], build: tuple[Any, ...]) -> None:
+    os.setsid()
+    _here.append(kind(*build))
+
+
+def _ask(*arguments: Any) -> tuple[Cost, list[dict[str, str]]]:
+    return _here[0].ask(*arguments), _here[0].history
