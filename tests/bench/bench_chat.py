@@ -187,7 +187,8 @@ async def sitting(options: argparse.Namespace) -> Sitting:
                 await product.reopen()
                 for rival in rivals:
                     rival.reopen()
-            costs += await in_turn(turn, question, product, rivals)
+            is_left_out = options.brief and turn not in shown(options.turns)
+            costs += await in_turn(turn, question, product, rivals, is_left_out=is_left_out)
             print(f"\rturn {turn} of {len(asked)}", end="", file=sys.stderr, flush=True)
         print(file=sys.stderr)
         rates = await side_by_side(product, rivals[0], options)
@@ -215,13 +216,23 @@ async def side_by_side(
     return rates
 
 
+def shown(turns: int) -> list[int]:
+    """The turns that the table shows, the one after resuming included."""
+    return [*(turn for turn in SHOWN if turn < turns), turns, turns + 1]
+
+
 async def in_turn(
-    turn: int, question: str, product: Product, rivals: Sequence[Apart]
+    turn: int, question: str, product: Product, rivals: Sequence[Apart], *, is_left_out: bool
 ) -> list[Cost]:
-    """One question to all, the rivals in an order that alternates."""
+    """One question to all, the rivals in an order that alternates; Mem0's way may be left out."""
     ours, block, notes = await product.ask(turn, question)
-    order = rivals if turn % 2 else rivals[::-1]
-    theirs = [await each.ask(turn, question, block, notes) for each in order]
+    raw, mem0 = rivals
+    if is_left_out:
+        theirs = [await raw.ask(turn, question, block, notes)]
+        mem0.hear(question, raw.said)
+    else:
+        order = (raw, mem0) if turn % 2 else (mem0, raw)
+        theirs = [await each.ask(turn, question, block, notes) for each in order]
     return [ours, *theirs]
 
 
@@ -237,7 +248,7 @@ def middle(sessions: Sequence[Sitting], system: str, turn: int) -> Cost:
 def turns_table(sessions: Sequence[Sitting], systems: Sequence[str], turns: int) -> str:
     """What is waited for in the turns that are shown, and after resuming."""
     rows = []
-    for turn in [*(t for t in SHOWN if t < turns), turns, turns + 1]:
+    for turn in shown(turns):
         ours = middle(sessions, OURS, turn)
         for system in systems:
             cost = middle(sessions, system, turn)
@@ -254,12 +265,14 @@ def turns_table(sessions: Sequence[Sitting], systems: Sequence[str], turns: int)
 
 
 def whole_table(sessions: Sequence[Sitting], systems: Sequence[str], turns: int) -> str:
-    """What the whole session costs, without the turn after resuming."""
+    """What the whole session costs, without the turn after resuming, where all turns were asked."""
     rows = []
     for system in systems:
         kept = [
             [c for c in each.costs if c.system == system and c.turn <= turns] for each in sessions
         ]
+        if len(kept[0]) < turns:
+            continue
         waited = statistics.median(sum(c.first_seconds for c in costs) for costs in kept)
         before, all_of = (sum(getattr(c, n) for c in kept[0]) for n in ("evaluated", "prefilled"))
         told = sum(c.memories for c in kept[0])
@@ -285,22 +298,22 @@ def decoding(sessions: Sequence[Sitting]) -> str:
 
 def behind(costs: Sequence[Cost], turns: int) -> Iterator[str]:
     """What speaks against us, of one session."""
-    by_turn = {(cost.system, cost.turn): cost for cost in costs}
+    asked = [cost for cost in costs if cost.turn <= turns]
+    ours = {cost.turn: cost for cost in asked if cost.system == OURS}
     for rival in (RawChat.name, Mem0Style.name):
-        fewer = [
-            str(turn)
-            for turn in range(1, turns + 1)
-            if by_turn[rival, turn].evaluated < by_turn[OURS, turn].evaluated
-        ]
-        named = f"in {len(fewer)} of {turns} turns ({', '.join(fewer)})" if fewer else "in no turn"
-        yield f"- {rival}: fewer tokens before the first token than Tsubasa {named}."
-    told = [turn for turn in range(1, turns + 1) if by_turn[OURS, turn].memories]
-    later = [turn for turn in range(1, turns + 1) if by_turn[Mem0Style.name, turn].memories]
+        theirs = [cost for cost in asked if cost.system == rival]
+        fewer = [str(c.turn) for c in theirs if c.evaluated < ours[c.turn].evaluated]
+        named = f" ({', '.join(fewer)})" if fewer else ""
+        yield (
+            f"- {rival}: fewer tokens before the first token than Tsubasa in {len(fewer)} of the"
+            f" {len(theirs)} turns that it was asked in{named}."
+        )
+    told = [turn for turn, cost in ours.items() if cost.memories]
     yield (
-        f"- Memories go with a question in {len(told)} turns with Tsubasa, the last time in turn"
-        f" {max(told, default=0)}, and in {len(later)} in Mem0's way. What was recalled stays in"
-        " the history, is not repeated, and may fill a share of the window, all together; Mem0's"
-        " way drops it with the next question."
+        f"- Tsubasa puts memories in front of {len(told)} of {turns} questions, the last time in"
+        f" turn {max(told, default=0)}: what was recalled stays in the history, is not repeated,"
+        " and may fill a share of the window, all together. Mem0's way puts them in as long as"
+        " the session goes on, since it drops them with the next question."
     )
 
 
@@ -330,6 +343,9 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=1)
     parser.add_argument("--window", type=int, default=8_192)
     parser.add_argument("--reply-tokens", type=int, default=32)
+    parser.add_argument(
+        "--brief", action="store_true", help="ask in Mem0's way in the turns that are shown alone"
+    )
     parser.add_argument("--pairs", type=int, default=12, help="answers that go on, for decoding")
     parser.add_argument("--to", type=Path, help="the folder whose chat-speed.md gets the tables")
     options = parser.parse_args()

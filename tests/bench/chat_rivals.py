@@ -168,6 +168,15 @@ class Apart:
         cost, self._history = await asking
         return cost
 
+    @property
+    def said(self) -> str:
+        """Its last reply."""
+        return self._history[-1]["content"]
+
+    def hear(self, question: str, reply: str) -> None:
+        """Go on from a turn that was another's."""
+        self._history = self._pool.submit(_hear, question, reply).result()
+
     def reopen(self) -> None:
         """End the program and begin it again: nothing is left but the words."""
         self.close()
@@ -189,3 +198,9 @@ def _open(kind: type[RawChat], build: tuple[Any, ...]) -> None:
 
 def _ask(*arguments: Any) -> tuple[Cost, list[dict[str, str]]]:
     return _here[0].ask(*arguments), _here[0].history
+
+
+def _hear(question: str, reply: str) -> list[dict[str, str]]:
+    turn = ({"role": "user", "content": question}, {"role": "assistant", "content": reply})
+    _here[0].history.extend(turn)
+    return _here[0].history

@@ -114,7 +114,8 @@ def test_recall_in_its_parts_beside_bare_queries() -> None:
 
 @pytest.mark.slow
 def test_a_chat_evaluates_what_is_new_and_resumes(tmp_path: Path) -> None:
-    page = page_of("bench_chat.py", "chat-speed.md", tmp_path, "--turns", 3, "--reply-tokens", 6)
+    page = page_of("bench_chat.py", "chat-speed.md", tmp_path, "--turns", 3, "--reply-tokens", 6,
+                   "--pairs", 2)  # fmt: skip
     rows = rows_of(page, "turn", "system")
     assert [row["turn"] for row in rows] == ["1"] * 3 + ["3"] * 3 + ["4, resumed"] * 3
     ours, raw, mem0 = (rows[place::3] for place in range(3))
@@ -129,6 +130,7 @@ def test_a_chat_evaluates_what_is_new_and_resumes(tmp_path: Path) -> None:
     assert evaluated(raw[1]) < raw_read[1] / 2
     assert evaluated(ours[2]) <= ours_read[2] - ours_read[1] + OVERHEAD < evaluated(raw[2])
     assert evaluated(mem0[1]) > 0.8 * mem0_read[1]
+    assert "in 2 pairs of answers that go on" in page
     whole = rows_of(page, "system", "evaluated before first tokens")
     waited, altogether = "evaluated before first tokens", "prompt tokens evaluated altogether"
     assert number(whole[0][waited]) < number(whole[0][altogether])
