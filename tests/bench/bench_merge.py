@@ -215,7 +215,11 @@ def measure(model: Path, work: Path, threads: int) -> str:
     spent = _size(work / "merged") + _size(work / "f16.gguf")
     return (
         f"{threads} thread(s), ‖ΔW‖/‖W‖ = {RELATIVE}.\n\n{table(head, rows)}\n\n"
-        f"The steps of the ordinary road: {steps}; {spent:,.0f} MB of files in between."
+        f"The steps of the ordinary road: {steps}; {spent:,.0f} MB of files in between.\n\n"
+        f"A file that has forgotten the change altogether has an error of {100 * RELATIVE:.1f} %:"
+        " what was learned shows in the share that is left, and the error tells how much noise came"
+        " with it. Routes from a file begin with its grid, and have only noise of their own; those"
+        " from a master have all that quantization costs."
     )
 
 
