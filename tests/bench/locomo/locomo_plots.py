@@ -28,6 +28,7 @@ STYLE = """<style>
 RADIUS, OUR_RADIUS = 4.0, 5.5
 LABEL_SIZE, LETTER = 10, 6.0
 """Pixels: how high a label's letters are, and how wide at most."""
+TICK_LETTER = 7.0
 AROUND = ((7, -5), (7, 12), (-7, -5), (-7, 12), (0, -10), (0, 18), (12, 4), (-12, 4))
 """Where a label may stand by its dot, the best first."""
 
@@ -73,6 +74,7 @@ def curve(
         for family in families.values()
         for dot in family
     ]
+    taken.append(_Box(WIDTH - RIGHT, 0, WIDTH, HEIGHT))
     parts = [_head(title, note), *_grid(scale, axis)]
     drawn: list[str] = []
     for place, (name, family) in enumerate(families.items()):
@@ -121,11 +123,14 @@ def _grid(scale: _Scale, axis: str) -> Iterator[str]:
         y = scale.y(step / 10)
         yield _grid_line(LEFT, y, WIDTH - RIGHT, y)
         yield _ink(LEFT - 8, y + 4, str(step * 10), "end")
+    free_from = 0.0
     for tokens in scale.ticks():
-        x = scale.x(tokens)
+        x, words = scale.x(tokens), "≤ 10" if tokens == FLOOR_TOKENS else f"{tokens:,}"
         yield _grid_line(x, TOP, x, HEIGHT - BOTTOM)
-        words = "≤ 10" if tokens == FLOOR_TOKENS else f"{tokens:,}"
-        yield _ink(x, HEIGHT - BOTTOM + 18, words, "middle")
+        half = TICK_LETTER * len(words) / 2
+        if x - half >= free_from:
+            yield _ink(x, HEIGHT - BOTTOM + 18, words, "middle")
+            free_from = x + half + TICK_LETTER
     middle = (LEFT + WIDTH - RIGHT) / 2
     yield _ink(middle, HEIGHT - 14, "context tokens per question (log)", "middle")
     turned = f'text-anchor="middle" transform="rotate(-90 20 {HEIGHT / 2:.0f})"'
