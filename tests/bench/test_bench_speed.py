@@ -147,7 +147,8 @@ def evaluated(row: dict[str, str]) -> int:
 
 @pytest.mark.slow
 def test_training_takes_less_memory_than_with_the_teacher_inside(tmp_path: Path) -> None:
-    page = page_of("bench_learn.py", "learn-speed.md", tmp_path, "--pairs", 1, "--steps", 1)
+    page = page_of("bench_learn.py", "learn-speed.md", tmp_path, "--pairs", 1, "--steps", 1,
+                   "--threads", 1)  # fmt: skip
     ours, plain = rows_of(page, "loop")
     assert "read beforehand" in ours["loop"] and "teacher inside" in plain["loop"]
     assert 135 < number(ours["peak MB"]) < number(plain["peak MB"])
