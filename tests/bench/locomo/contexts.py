@@ -28,6 +28,8 @@ from run import COST_KEY, WINDOW, Progress  # noqa: E402
 CONTEXT_KEY = ("conversation", "system", "question", "window")
 SWEPT = ("tsubasa", "static", "rag-utterances", "rag-hybrid", "rag-observations")
 SWEEP = (1, 3, 5, 10, 20, 30)
+FIXED = ("none", "full")
+"""What has no ``k``."""
 
 
 async def run(arguments: argparse.Namespace) -> None:
@@ -51,9 +53,9 @@ async def run(arguments: argparse.Namespace) -> None:
                 tell=progress.tell,
             )
             for conversation in read(arguments.locomo):
-                for name in arguments.system or SWEPT:
-                    for k in SWEEP:
-                        await record(f"{name}@{k}", conversation, setting, contexts)
+                for name in arguments.system or (*SWEPT, *FIXED):
+                    for system in [name] if name in FIXED else [f"{name}@{k}" for k in SWEEP]:
+                        await record(system, conversation, setting, contexts)
     finally:
         print(file=sys.stderr)
         await answerer.close()

@@ -278,10 +278,13 @@ def plots(results: tables.Results) -> dict[str, str]:
     swept = results.contexts or whole
     answered = _families(whole, tables.locomo)
     found = _families(swept, tables.evidence)
+    names = list(IN_WORDS)
     return {
-        "f1": curve("LoCoMo F1, answerable questions", "F1", answered, _note(results, whole)),
+        "f1": curve(
+            "LoCoMo F1, answerable questions", "F1", answered, _note(results, whole), names
+        ),
         "evidence": curve(
-            "Evidence in the context", "evidence recall", found, _note(results, swept)
+            "Evidence in the context", "evidence recall", found, _note(results, swept), names
         ),
     }
 
@@ -311,9 +314,9 @@ def _families(
         found = tables.mean(kept, value)
         if found.count:
             tokens = tables.plain_mean(kept, tables.context_tokens)
-            label = str(k) if k else ""
+            label = str(k) if k else name
             families[name].append(Dot(label, tokens, found.mean, found.low, found.high))
-    return families
+    return {name: families[name] for name in IN_WORDS if name in families}
 
 
 # ----------------------------------------------------------------------------- small parts
