@@ -249,6 +249,24 @@ class TestInAndOut:
             import_jsonl(other._connection, break_it(exported(log)))
         assert everything(other) == {}
 
+    def test_a_time_beyond_the_calendar_is_refused(self, log: MemoryLog, other: MemoryLog) -> None:
+        add(log, note())
+        [at] = {item.recorded_at.iso() for item in log.all()}
+        lines = [line.replace(at, "0001-01-01T00:00:00+14:00") for line in exported(log)]
+        with pytest.raises(InputError, match="Line 2 "):
+            import_jsonl(other._connection, lines)
+        assert everything(other) == {}
+
+    def test_a_store_that_holds_such_a_time_is_listed_and_leaves(
+        self, log: MemoryLog, other: MemoryLog
+    ) -> None:
+        beyond = note(recorded_at=Instant(-62_135_647_200_000, 840))
+        add(log, beyond)
+        [held] = log.all()
+        assert held.recorded_at.local().year == 2
+        import_jsonl(other._connection, exported(log))
+        assert other.get(beyond.id).statement == beyond.statement
+
     def test_a_session_that_is_here_gets_no_foreign_turns(self, log: MemoryLog) -> None:
         item = self.learned(log)
         lines = exported(log)
