@@ -233,6 +233,20 @@ class TestByHand:
         memory("restore", held_too.id)
         assert log.get(held_too.id).status is Status.QUARANTINED
 
+    def test_what_is_restored_tells_of_its_place(self, log: MemoryLog) -> None:
+        memory("add", "I work at Acme.", "--date", "2024-05-03")
+        [acme] = log.all()
+        memory("forget", acme.id)
+        memory("add", "I work at Globex.", "--date", "2020-01-01")
+        [globex] = log.all()
+        done = RUNNER.invoke(app, ["memory", "restore", acme.id])
+        assert f"It replaces {globex.id}: The user works at Globex." in done.stderr
+        memory("undo")
+        memory("forget", globex.id)
+        memory("restore", acme.id)
+        done = RUNNER.invoke(app, ["memory", "restore", globex.id])
+        assert f"{globex.id} is kept as what was so before" in done.stderr
+
     def test_undoing_a_batch_by_its_name(self, learned: Observation, log: MemoryLog) -> None:
         memory("add", "I like tea.")
         memory("undo", learned.batch_id)

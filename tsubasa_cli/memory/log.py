@@ -74,6 +74,13 @@ class MemoryLog:
             undistilled.settle(connection, turns, batch)
         return events
 
+    @contextmanager
+    def deciding(self) -> Iterator[None]:
+        """What is read within and what is then written is one transaction: nobody else writes in
+        between, and an error takes all of it back."""
+        with self._writing():
+            yield
+
     def undo(self, batch_id: str | None = None) -> list[MemoryEvent]:
         """Take a whole batch back, by default the one that acted last; ``[]``: it is undone.
 
@@ -267,5 +274,10 @@ class MemoryLog:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, transaction(self._connection) as connection:
-            yield connection
+        """A transaction, or a part of the one that is under way."""
+        with self._lock:
+            if self._connection.in_transaction:
+                yield self._connection
+                return
+            with transaction(self._connection) as connection:
+                yield connection
