@@ -247,6 +247,30 @@ class TestByHand:
         done = RUNNER.invoke(app, ["memory", "restore", globex.id])
         assert f"{globex.id} is kept as what was so before" in done.stderr
 
+    def test_an_import_is_taken_back_whole(self, log: MemoryLog, tmp_path: Path) -> None:
+        file = tmp_path / "memories.jsonl"
+        for number in range(3):
+            memory("add", f"I own boat {number}.")
+        memory("export", str(file))
+        for each in log.all():
+            memory("erase", each.id, "--yes")
+        memory("import", str(file))
+        assert len(facts("undo")) == 3
+        assert facts("list") == []
+        assert len(facts("redo")) == 3
+        assert len(facts("list")) == 3
+
+    def test_an_erasure_is_not_passed_over(self, log: MemoryLog) -> None:
+        memory("add", "I like tea.")
+        [tea] = log.all()
+        memory("add", "I own a boat.")
+        memory("erase", log.all()[0].id, "--yes")
+        done = tsubasa("undo")
+        assert done.returncode == 2
+        assert b"cannot be undone" in done.stderr
+        assert f"tsubasa memory undo {tea.batch_id}".encode() in done.stderr
+        assert facts("list")[0]["id"] == tea.id
+
     def test_undoing_a_batch_by_its_name(self, learned: Observation, log: MemoryLog) -> None:
         memory("add", "I like tea.")
         memory("undo", learned.batch_id)

@@ -16,10 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from memory_helpers import add, change, note, say
 
-from tsubasa_cli.errors import InputError
+from tsubasa_cli.errors import ConflictError, InputError
 from tsubasa_cli.memory.exchange import export_jsonl, import_jsonl
 from tsubasa_cli.memory.log import MemoryLog
 from tsubasa_cli.memory.markdown import to_markdown
+from tsubasa_cli.memory.undo import content
 from tsubasa_cli.memory.values import (
     Actor,
     Change,
@@ -198,6 +199,66 @@ class TestInAndOut:
         import_jsonl(other._connection, exported(log))
         other.redo()
         assert other.get(item.id).statement == "The user lives in Köln."
+
+    def test_an_import_is_undone_and_redone_as_one(self, log: MemoryLog, other: MemoryLog) -> None:
+        held = note("It was here before.")
+        add(other, held)
+        items = [add(log, note(f"It is {n}."))[0].after for n in range(3)]
+        import_jsonl(other._connection, exported(log))
+        assert len(other.next_undo()) == 3
+        assert len(other.undo()) == 3
+        assert [each.id for each in other.all()] == [held.id]
+        assert len(other.redo()) == 3
+        assert {each.id for each in other.all()} == {held.id, *(each.id for each in items)}
+        other.undo()
+        other.undo()
+        assert other.all() == []
+        assert other.undo() == []
+        assert other.replay() == everything(other)
+
+    def test_what_was_undone_in_the_file_stays_undone_and_what_was_here_returns(
+        self, log: MemoryLog, other: MemoryLog
+    ) -> None:
+        item = self.learned(log)
+        import_jsonl(other._connection, exported(log))
+        before = content(other.get(item.id))
+        batch = change(log, Op.EDIT, replace(log.get(item.id), statement="Other words.")).batch_id
+        change(log, Op.PIN, replace(log.get(item.id), pinned=True))
+        change(log, Op.UNPIN, replace(log.get(item.id), pinned=False))
+        log.undo(batch)
+        change(log, Op.TAG, replace(log.get(item.id), tags=("a",)))
+        import_jsonl(other._connection, exported(log))
+        after = content(other.get(item.id))
+        assert after.tags == ("a",)
+        other.undo()
+        assert content(other.get(item.id)) == before
+        other.redo()
+        assert content(other.get(item.id)) == after
+        other.undo()
+        assert other.undo()
+        assert other.all() == []
+        assert other.undo() == []
+
+    def test_a_batch_that_came_in_can_be_undone_alone(
+        self, log: MemoryLog, other: MemoryLog
+    ) -> None:
+        items = [add(log, note(f"It is {n}."))[0].after for n in range(3)]
+        import_jsonl(other._connection, exported(log))
+        assert len(other.undo(items[1].batch_id)) == 1
+        assert len(other.undo()) == 2
+        assert other.all() == []
+
+    @pytest.mark.parametrize("changed", [0, 2])
+    def test_what_was_changed_since_is_not_undone_with_it(
+        self, log: MemoryLog, other: MemoryLog, changed: int
+    ) -> None:
+        items = [add(log, note(f"It is {n}."))[0].after for n in range(3)]
+        import_jsonl(other._connection, exported(log))
+        event = other.next_undo()[0]
+        change(other, Op.PIN, replace(other.get(items[changed].id), pinned=True))
+        with pytest.raises(ConflictError):
+            other.undo(other.deed_of(event))
+        assert len(other.all()) == 3
 
     def test_a_newer_history_is_continued_an_older_one_ignored(
         self, log: MemoryLog, other: MemoryLog

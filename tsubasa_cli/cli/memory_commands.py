@@ -230,7 +230,7 @@ def undo(
     A batch is all that one command changed, or that was learned from one stretch of a chat.
     """
     log = _log()
-    events = log.undo(batch)
+    events = log.undo(batch) if batch else log.undo_last()
     _tell(_after(log, [event.after.id for event in events]), "changed back", as_json)
 
 

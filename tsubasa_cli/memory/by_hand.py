@@ -245,8 +245,9 @@ def commit_by_hand(
     seen: Seen = NOTHING_SEEN,
     batch_id: str | None = None,
 ) -> str:
-    """Write one batch, or more of one; its name. ``before`` are the memories as they were read just now, ``seen``
-    the versions that the user decided on; ``InputError`` when all of it was erased before."""
+    """Write one batch, or more of ``batch_id``; its name. ``before`` are the memories as they were
+    read just now, ``seen`` the versions that the user decided on; ``InputError`` when all of it
+    was erased before."""
     expect = {observation.id: observation.version for observation in before} | {
         memory_id: version for memory_id, version in seen.items() if memory_id in touched(changes)
     }

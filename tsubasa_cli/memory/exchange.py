@@ -19,7 +19,7 @@ from datetime import datetime
 from typing import Any
 
 from tsubasa_cli.errors import InputError
-from tsubasa_cli.memory import log_rows, tombstones, undistilled
+from tsubasa_cli.memory import log_rows, taken_in, tombstones, undistilled
 from tsubasa_cli.memory.undo import content
 from tsubasa_cli.memory.values import Actor, Evidence, MemoryEvent, Observation, Op, Status
 from tsubasa_cli.storage import imported
@@ -341,6 +341,8 @@ def _write(connection: sqlite3.Connection, histories: dict[str, list[MemoryEvent
         tombstones.lift(connection, tombstones.words_of(event.after))
         written = log_rows.add_event(connection, replace(event, undoes=ids.get(event.undoes or 0)))
         ids[event.id] = written.id
+    if ids:
+        taken_in.note(connection, min(ids.values()), max(ids.values()))
     return ImportReport(**{fate: tuple(memory_ids) for fate, memory_ids in fates.items()})
 
 

@@ -114,18 +114,19 @@ class Deeds:
         if not self.done:
             raise InputError("Nothing was done here yet that could be undone.")
         deed = self.done[-1]
-        is_taken_back = bool(self.log.undo(deed.batch_id))
+        events = self.log.undo(deed.batch_id)
         self.done.pop()
-        if not is_taken_back:
+        if not events:
             return f"It was undone already: {deed.words}."
-        self.undone.append(deed)
+        self.undone.append(Deed(events[0].batch_id, deed.words))
         return f"Undone: {deed.words}. r does it again."
 
     def undo_event(self, event: MemoryEvent, words: str) -> str:
-        """Take back a batch of somebody else's."""
-        if not self.log.undo(event.batch_id):
+        """Take back what somebody else did, of which ``event`` is a part."""
+        events = self.log.undo(self.log.deed_of(event))
+        if not events:
             return "It was undone already."
-        self.undone.append(Deed(event.batch_id, words))
+        self.undone.append(Deed(events[0].batch_id, words))
         return f"Undone: {words}. r does it again."
 
     def redo(self) -> str:
@@ -133,11 +134,11 @@ class Deeds:
         if not self.undone:
             raise InputError("Nothing was undone here yet that could be done again.")
         deed = self.undone[-1]
-        is_done_again = bool(self.log.redo(deed.batch_id))
+        events = self.log.redo(deed.batch_id)
         self.undone.pop()
-        if not is_done_again:
+        if not events:
             return f"It is in force already: {deed.words}."
-        self.done.append(deed)
+        self.done.append(Deed(events[0].batch_id, deed.words))
         return f"Done again: {deed.words}."
 
     def last_of_others(self) -> tuple[MemoryEvent, str] | None:
