@@ -310,6 +310,81 @@ class TestInAndOut:
             import_jsonl(other._connection, break_it(exported(log)))
         assert everything(other) == {}
 
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("memory", ""),
+            ("memory", "two words"),
+            ("memory", 7),
+            ("statement", "\ud800"),
+            ("statement", 7),
+            ("statement", None),
+            ("version", 2**70),
+            ("version", float("inf")),
+            ("version", "1"),
+            ("version", None),
+            ("event", float("inf")),
+            ("event", float("nan")),
+            ("event", 1.5),
+            ("undoes", [1]),
+            ("undoes", {"event": 1}),
+            ("undoes", 2**70),
+            ("batch", ["b"]),
+            ("batch", "\udfff"),
+            ("reason", 7),
+            ("op", ["add"]),
+            ("actor", None),
+            ("at", 7),
+            ("at", "2024-05-03T09:30:00"),
+            ("recorded_at", [0, 0]),
+            ("subject", {}),
+            ("slot", None),
+            ("kind", []),
+            ("valid_from", 7),
+            ("valid_from", "2024-13-01"),
+            ("precision", "eon"),
+            ("pinned", "yes"),
+            ("tags", "work"),
+            ("tags", [1]),
+            ("supersedes", [["m1"]]),
+            ("evidence", [{"quote": "x", "turn": "one"}]),
+            ("evidence", [{"turn": 1}]),
+            ("evidence", "words"),
+            ("history", {}),
+            ("history", "words"),
+            ("history", [7]),
+            ("after", []),
+        ],
+    )
+    def test_any_field_that_is_unfit_names_the_line_and_nothing_is_written(
+        self, log: MemoryLog, other: MemoryLog, field: str, value: object
+    ) -> None:
+        add(log, note())
+        head, line = exported(log)
+        told = json.loads(line)
+        [event] = told["history"]
+        owners = [told, event, event["after"]]
+        if field in ("undoes", "reason"):
+            owners = [event]
+        owners = [owner for owner in owners if field in owner] or owners[-1:]
+        owners[-1][field] = value
+        with pytest.raises(InputError, match="Line 2 "):
+            import_jsonl(other._connection, [head, json.dumps(told)])
+        assert everything(other) == {}
+
+    def test_what_is_nested_too_deeply_is_refused(self, other: MemoryLog) -> None:
+        head = json.dumps({"format": "tsubasa-memory-1"})
+        with pytest.raises(InputError, match="Line 2 "):
+            import_jsonl(other._connection, [head, '{"memory": ' + "[" * 100_000])
+
+    def test_a_version_that_comes_twice_is_refused(self, log: MemoryLog, other: MemoryLog) -> None:
+        add(log, note())
+        head, line = exported(log)
+        told = json.loads(line)
+        told["history"] *= 2
+        with pytest.raises(InputError, match="do not go up"):
+            import_jsonl(other._connection, [head, json.dumps(told)])
+
     def test_a_time_beyond_the_calendar_is_refused(self, log: MemoryLog, other: MemoryLog) -> None:
         add(log, note())
         [at] = {item.recorded_at.iso() for item in log.all()}
