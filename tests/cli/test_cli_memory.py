@@ -271,6 +271,34 @@ class TestByHand:
         assert f"tsubasa memory undo {tea.batch_id}".encode() in done.stderr
         assert facts("list")[0]["id"] == tea.id
 
+    def test_a_purged_conversation_leaves_its_quotes_and_says_so(
+        self, home: Paths, learned: Observation, log: MemoryLog
+    ) -> None:
+        store = SessionStore(connect(home))
+        [session] = store.recent()
+        bare = store.create()
+        store.ask(bare.id, "Nothing is learned of this.")
+        memory("forget", learned.id)
+        done = RUNNER.invoke(app, ["session", "delete", session.id, "--purge", "--yes"])
+        assert "removed for good. 1 memory still quotes its words." in done.stderr
+        assert f"tsubasa memory erase {learned.id}" in done.stderr
+        memory("erase", learned.id, "--yes")
+        assert b"I started at Siemens" not in home.database.read_bytes()
+        done = RUNNER.invoke(app, ["session", "delete", bare.id, "--purge", "--yes"])
+        assert done.stderr == "The conversation is removed for good.\n"
+        assert log.get(learned.id).status is Status.ERASED
+
+    def test_erased_twice_it_does_not_vouch_for_files_of_the_users(
+        self, home: Paths, learned: Observation
+    ) -> None:
+        notes = home.data / "notes.txt"
+        notes.write_text("The user works at Siemens. I started at Siemens.")
+        assert tsubasa("erase", learned.id, "--yes").returncode == 4
+        again = tsubasa("erase", learned.id, "--yes")
+        assert again.returncode == 2
+        assert b"yours to remove" in again.stderr
+        assert b"Nothing of it is left." not in again.stderr
+
     def test_undoing_a_batch_by_its_name(self, learned: Observation, log: MemoryLog) -> None:
         memory("add", "I like tea.")
         memory("undo", learned.batch_id)

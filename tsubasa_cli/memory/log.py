@@ -210,6 +210,14 @@ class MemoryLog:
             tuple(turn_ids),
         )
 
+    def quoting(self, session_id: str) -> list[Observation]:
+        """The memories of any status that keep words said in a conversation, the newest first."""
+        return self._select(
+            "status != 'erased' AND id IN (SELECT memory_id FROM memory_evidence JOIN turns"
+            " ON turns.id = turn_id WHERE session_id = ?) ORDER BY recorded_ms DESC, seq DESC",
+            (session_id,),
+        )
+
     def _select(self, clause: str, parameters: Sequence[object]) -> list[Observation]:
         with self._lock:
             rows = self._connection.execute(
