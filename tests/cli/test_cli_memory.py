@@ -233,6 +233,72 @@ class TestByHand:
         memory("restore", held_too.id)
         assert log.get(held_too.id).status is Status.QUARANTINED
 
+    def test_what_is_restored_tells_of_its_place(self, log: MemoryLog) -> None:
+        memory("add", "I work at Acme.", "--date", "2024-05-03")
+        [acme] = log.all()
+        memory("forget", acme.id)
+        memory("add", "I work at Globex.", "--date", "2020-01-01")
+        [globex] = log.all()
+        done = RUNNER.invoke(app, ["memory", "restore", acme.id])
+        assert f"It replaces {globex.id}: The user works at Globex." in done.stderr
+        memory("undo")
+        memory("forget", globex.id)
+        memory("restore", acme.id)
+        done = RUNNER.invoke(app, ["memory", "restore", globex.id])
+        assert f"{globex.id} is kept as what was so before" in done.stderr
+
+    def test_an_import_is_taken_back_whole(self, log: MemoryLog, tmp_path: Path) -> None:
+        file = tmp_path / "memories.jsonl"
+        for number in range(3):
+            memory("add", f"I own boat {number}.")
+        memory("export", str(file))
+        for each in log.all():
+            memory("erase", each.id, "--yes")
+        memory("import", str(file))
+        assert len(facts("undo")) == 3
+        assert facts("list") == []
+        assert len(facts("redo")) == 3
+        assert len(facts("list")) == 3
+
+    def test_an_erasure_is_not_passed_over(self, log: MemoryLog) -> None:
+        memory("add", "I like tea.")
+        [tea] = log.all()
+        memory("add", "I own a boat.")
+        memory("erase", log.all()[0].id, "--yes")
+        done = tsubasa("undo")
+        assert done.returncode == 2
+        assert b"cannot be undone" in done.stderr
+        assert f"tsubasa memory undo {tea.batch_id}".encode() in done.stderr
+        assert facts("list")[0]["id"] == tea.id
+
+    def test_a_purged_conversation_leaves_its_quotes_and_says_so(
+        self, home: Paths, learned: Observation, log: MemoryLog
+    ) -> None:
+        store = SessionStore(connect(home))
+        [session] = store.recent()
+        bare = store.create()
+        store.ask(bare.id, "Nothing is learned of this.")
+        memory("forget", learned.id)
+        done = RUNNER.invoke(app, ["session", "delete", session.id, "--purge", "--yes"])
+        assert "removed for good. 1 memory still quotes its words." in done.stderr
+        assert f"tsubasa memory erase {learned.id}" in done.stderr
+        memory("erase", learned.id, "--yes")
+        assert b"I started at Siemens" not in home.database.read_bytes()
+        done = RUNNER.invoke(app, ["session", "delete", bare.id, "--purge", "--yes"])
+        assert done.stderr == "The conversation is removed for good.\n"
+        assert log.get(learned.id).status is Status.ERASED
+
+    def test_erased_twice_it_does_not_vouch_for_files_of_the_users(
+        self, home: Paths, learned: Observation
+    ) -> None:
+        notes = home.data / "notes.txt"
+        notes.write_text("The user works at Siemens. I started at Siemens.")
+        assert tsubasa("erase", learned.id, "--yes").returncode == 4
+        again = tsubasa("erase", learned.id, "--yes")
+        assert again.returncode == 2
+        assert b"yours to remove" in again.stderr
+        assert b"Nothing of it is left." not in again.stderr
+
     def test_undoing_a_batch_by_its_name(self, learned: Observation, log: MemoryLog) -> None:
         memory("add", "I like tea.")
         memory("undo", learned.batch_id)

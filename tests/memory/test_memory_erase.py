@@ -461,6 +461,18 @@ class TestForGood:
         assert life.log.get(life.secret.id).status is Status.ERASED
         assert life.log.get(life.tea.id).status is Status.ACTIVE
 
+    def test_an_erasure_that_was_last_is_not_passed_over(self, life: Life) -> None:
+        batch = life.log.history(life.tea.id)[0].batch_id
+        life.erase()
+        with pytest.raises(InputError, match="cannot be undone") as refused:
+            life.log.undo_last()
+        assert refused.value.next_step.endswith(f"tsubasa memory undo {batch}")
+        assert life.log.get(life.tea.id).status is Status.ACTIVE
+        add(life.log, note("The user sings."))
+        assert len(life.log.undo_last()) == 1
+        with pytest.raises(InputError, match="cannot be undone"):
+            life.log.undo_last()
+
     def test_only_an_import_brings_it_back(self, life: Life) -> None:
         file = list(export_jsonl(life.connection))
         before = content(life.log.get(life.secret.id))

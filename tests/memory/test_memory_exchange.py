@@ -16,10 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from memory_helpers import add, change, note, say
 
-from tsubasa_cli.errors import InputError
+from tsubasa_cli.errors import ConflictError, InputError
 from tsubasa_cli.memory.exchange import export_jsonl, import_jsonl
 from tsubasa_cli.memory.log import MemoryLog
 from tsubasa_cli.memory.markdown import to_markdown
+from tsubasa_cli.memory.undo import content
 from tsubasa_cli.memory.values import (
     Actor,
     Change,
@@ -199,6 +200,66 @@ class TestInAndOut:
         other.redo()
         assert other.get(item.id).statement == "The user lives in Köln."
 
+    def test_an_import_is_undone_and_redone_as_one(self, log: MemoryLog, other: MemoryLog) -> None:
+        held = note("It was here before.")
+        add(other, held)
+        items = [add(log, note(f"It is {n}."))[0].after for n in range(3)]
+        import_jsonl(other._connection, exported(log))
+        assert len(other.next_undo()) == 3
+        assert len(other.undo()) == 3
+        assert [each.id for each in other.all()] == [held.id]
+        assert len(other.redo()) == 3
+        assert {each.id for each in other.all()} == {held.id, *(each.id for each in items)}
+        other.undo()
+        other.undo()
+        assert other.all() == []
+        assert other.undo() == []
+        assert other.replay() == everything(other)
+
+    def test_what_was_undone_in_the_file_stays_undone_and_what_was_here_returns(
+        self, log: MemoryLog, other: MemoryLog
+    ) -> None:
+        item = self.learned(log)
+        import_jsonl(other._connection, exported(log))
+        before = content(other.get(item.id))
+        batch = change(log, Op.EDIT, replace(log.get(item.id), statement="Other words.")).batch_id
+        change(log, Op.PIN, replace(log.get(item.id), pinned=True))
+        change(log, Op.UNPIN, replace(log.get(item.id), pinned=False))
+        log.undo(batch)
+        change(log, Op.TAG, replace(log.get(item.id), tags=("a",)))
+        import_jsonl(other._connection, exported(log))
+        after = content(other.get(item.id))
+        assert after.tags == ("a",)
+        other.undo()
+        assert content(other.get(item.id)) == before
+        other.redo()
+        assert content(other.get(item.id)) == after
+        other.undo()
+        assert other.undo()
+        assert other.all() == []
+        assert other.undo() == []
+
+    def test_a_batch_that_came_in_can_be_undone_alone(
+        self, log: MemoryLog, other: MemoryLog
+    ) -> None:
+        items = [add(log, note(f"It is {n}."))[0].after for n in range(3)]
+        import_jsonl(other._connection, exported(log))
+        assert len(other.undo(items[1].batch_id)) == 1
+        assert len(other.undo()) == 2
+        assert other.all() == []
+
+    @pytest.mark.parametrize("changed", [0, 2])
+    def test_what_was_changed_since_is_not_undone_with_it(
+        self, log: MemoryLog, other: MemoryLog, changed: int
+    ) -> None:
+        items = [add(log, note(f"It is {n}."))[0].after for n in range(3)]
+        import_jsonl(other._connection, exported(log))
+        event = other.next_undo()[0]
+        change(other, Op.PIN, replace(other.get(items[changed].id), pinned=True))
+        with pytest.raises(ConflictError):
+            other.undo(other.deed_of(event))
+        assert len(other.all()) == 3
+
     def test_a_newer_history_is_continued_an_older_one_ignored(
         self, log: MemoryLog, other: MemoryLog
     ) -> None:
@@ -248,6 +309,99 @@ class TestInAndOut:
         with pytest.raises(InputError, match="Line"):
             import_jsonl(other._connection, break_it(exported(log)))
         assert everything(other) == {}
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("memory", ""),
+            ("memory", "two words"),
+            ("memory", 7),
+            ("statement", "\ud800"),
+            ("statement", 7),
+            ("statement", None),
+            ("version", 2**70),
+            ("version", float("inf")),
+            ("version", "1"),
+            ("version", None),
+            ("event", float("inf")),
+            ("event", float("nan")),
+            ("event", 1.5),
+            ("undoes", [1]),
+            ("undoes", {"event": 1}),
+            ("undoes", 2**70),
+            ("batch", ["b"]),
+            ("batch", "\udfff"),
+            ("reason", 7),
+            ("op", ["add"]),
+            ("actor", None),
+            ("at", 7),
+            ("at", "2024-05-03T09:30:00"),
+            ("recorded_at", [0, 0]),
+            ("subject", {}),
+            ("slot", None),
+            ("kind", []),
+            ("valid_from", 7),
+            ("valid_from", "2024-13-01"),
+            ("precision", "eon"),
+            ("pinned", "yes"),
+            ("tags", "work"),
+            ("tags", [1]),
+            ("supersedes", [["m1"]]),
+            ("evidence", [{"quote": "x", "turn": "one"}]),
+            ("evidence", [{"turn": 1}]),
+            ("evidence", "words"),
+            ("history", {}),
+            ("history", "words"),
+            ("history", [7]),
+            ("after", []),
+        ],
+    )
+    def test_any_field_that_is_unfit_names_the_line_and_nothing_is_written(
+        self, log: MemoryLog, other: MemoryLog, field: str, value: object
+    ) -> None:
+        add(log, note())
+        head, line = exported(log)
+        told = json.loads(line)
+        [event] = told["history"]
+        owners = [told, event, event["after"]]
+        if field in ("undoes", "reason"):
+            owners = [event]
+        owners = [owner for owner in owners if field in owner] or owners[-1:]
+        owners[-1][field] = value
+        with pytest.raises(InputError, match="Line 2 "):
+            import_jsonl(other._connection, [head, json.dumps(told)])
+        assert everything(other) == {}
+
+    def test_what_is_nested_too_deeply_is_refused(self, other: MemoryLog) -> None:
+        head = json.dumps({"format": "tsubasa-memory-1"})
+        with pytest.raises(InputError, match="Line 2 "):
+            import_jsonl(other._connection, [head, '{"memory": ' + "[" * 100_000])
+
+    def test_a_version_that_comes_twice_is_refused(self, log: MemoryLog, other: MemoryLog) -> None:
+        add(log, note())
+        head, line = exported(log)
+        told = json.loads(line)
+        told["history"] *= 2
+        with pytest.raises(InputError, match="do not go up"):
+            import_jsonl(other._connection, [head, json.dumps(told)])
+
+    def test_a_time_beyond_the_calendar_is_refused(self, log: MemoryLog, other: MemoryLog) -> None:
+        add(log, note())
+        [at] = {item.recorded_at.iso() for item in log.all()}
+        lines = [line.replace(at, "0001-01-01T00:00:00+14:00") for line in exported(log)]
+        with pytest.raises(InputError, match="Line 2 "):
+            import_jsonl(other._connection, lines)
+        assert everything(other) == {}
+
+    def test_a_store_that_holds_such_a_time_is_listed_and_leaves(
+        self, log: MemoryLog, other: MemoryLog
+    ) -> None:
+        beyond = note(recorded_at=Instant(-62_135_647_200_000, 840))
+        add(log, beyond)
+        [held] = log.all()
+        assert held.recorded_at.local().year == 2
+        import_jsonl(other._connection, exported(log))
+        assert other.get(beyond.id).statement == beyond.statement
 
     def test_a_session_that_is_here_gets_no_foreign_turns(self, log: MemoryLog) -> None:
         item = self.learned(log)

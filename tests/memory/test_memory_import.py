@@ -630,6 +630,17 @@ class TestLog:
         assert reason in caught.value.why
         assert store.recent() == []
 
+    @pytest.mark.parametrize("when", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+    def test_a_time_beyond_the_calendar_is_a_bad_line(
+        self, store: SessionStore, tmp_path: Path, when: str
+    ) -> None:
+        path = tmp_path / "life.jsonl"
+        path.write_text(json.dumps({"session": "a", "time": when, "role": "user", "text": "Hi."}))
+        with pytest.raises(InputError) as refused:
+            take(Source.LOG, path, store)
+        assert when in refused.value.why
+        assert store.recent() == []
+
     def test_many_bad_lines_are_counted(self, store: SessionStore, tmp_path: Path) -> None:
         path = tmp_path / "life.jsonl"
         path.write_text("\n".join(["x"] * 12))

@@ -12,7 +12,7 @@ from tsubasa_cli.errors import ConflictError, InputError
 from tsubasa_cli.memory import by_hand, reshaping
 from tsubasa_cli.memory.log import MemoryLog
 from tsubasa_cli.memory.reshaping import Revision
-from tsubasa_cli.memory.values import Evidence, Kind, Observation, Op, Origin, Status
+from tsubasa_cli.memory.values import Evidence, Kind, Observation, Op, Origin, Precision, Status
 from tsubasa_cli.storage.database import connect
 from tsubasa_cli.storage.paths import Paths
 
@@ -49,6 +49,26 @@ class TestMerge:
         assert merged.valid_from == date(2023, 1, 1)
         assert log.get(mint.id).status is Status.SUPERSEDED
         assert [event.op for event in log.events(2)][::-1] == [Op.MERGE, Op.SUPERSEDE]
+
+    def test_what_happened_on_several_days_happened_from_the_first_to_the_last(
+        self, log: MemoryLog
+    ) -> None:
+        may = known(log, "It began.", event_from=date(2024, 5, 3), event_to=date(2024, 5, 3),
+                    precision=Precision.DAY, time_expr="on 3 May")  # fmt: skip
+        june = known(log, "It ended.", event_from=date(2024, 6, 10), event_to=date(2024, 6, 10),
+                     precision=Precision.DAY, time_expr="on 10 June")  # fmt: skip
+        undated = known(log, "It was long.")
+        merged = reshaping.merge(log, [may.id, june.id, undated.id], "It began and ended.")
+        assert (merged.event_from, merged.event_to) == (date(2024, 5, 3), date(2024, 6, 10))
+        assert (merged.precision, merged.time_expr) == (Precision.DAY, "")
+
+    def test_the_days_of_another_are_kept(self, log: MemoryLog) -> None:
+        undated = known(log, "It was long.")
+        may = known(log, "It began.", event_from=date(2024, 5, 1), event_to=date(2024, 5, 31),
+                    precision=Precision.MONTH, time_expr="in May")  # fmt: skip
+        merged = reshaping.merge(log, [undated.id, may.id], "It was long.")
+        assert (merged.event_from, merged.event_to) == (may.event_from, may.event_to)
+        assert (merged.precision, merged.time_expr) == (Precision.MONTH, "in May")
 
     def test_undo_brings_both_back_and_redo_merges_again(self, log: MemoryLog) -> None:
         one, two = known(log, "The user has a dog."), known(log, "The dog is called Rex.")

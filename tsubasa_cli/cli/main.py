@@ -8,19 +8,28 @@ from __future__ import annotations
 
 import sys
 
+from tsubasa_cli.cli.streams import finish, install
 from tsubasa_cli.errors import InputError, TsubasaError
 
 INTERRUPTED = 130
+UNREAD = 1
+"""Whoever read the output has stopped: nobody is left to be told."""
 
 
 def run() -> None:
     """Entry point: run the command, render what went wrong, exit."""
+    install()
     try:
-        _require_text(sys.argv)
-        _obey(sys.argv[1:])
+        try:
+            _require_text(sys.argv)
+            _obey(sys.argv[1:])
+        finally:
+            finish()
     except TsubasaError as error:
         report(error)
         sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.exit(UNREAD)
     except KeyboardInterrupt:
         sys.stderr.write("\n")
         sys.exit(INTERRUPTED)

@@ -118,8 +118,7 @@ def add(
         owner=context.settings().memory.owner,
     )
     _tell([noted], "noted", as_json)
-    for replaced in log.many(noted.supersedes).values():
-        context.say(f"It replaces {replaced.id}: {replaced.statement}")
+    _tell_of_places(log, [noted])
 
 
 @memory_app.command("edit")
@@ -183,7 +182,20 @@ def restore(references: References, as_json: Json = False) -> None:
     """Bring forgotten memories back, approve quarantined ones."""
     from tsubasa_cli.memory import by_hand
 
-    _tell(by_hand.restore(_log(), references), "restored", as_json)
+    log = _log()
+    restored = by_hand.restore(log, references)
+    _tell(restored, "restored", as_json)
+    _tell_of_places(log, restored)
+
+
+def _tell_of_places(log: MemoryLog, changed: list[Observation]) -> None:
+    """Say what else came of it: one value of an attribute is in force."""
+    for each in changed:
+        if each.status is Status.SUPERSEDED:
+            context.say(f"{each.id} is kept as what was so before: another is in force.")
+        for replaced in log.many(each.supersedes).values():
+            if replaced.batch_id == each.batch_id:
+                context.say(f"It replaces {replaced.id}: {replaced.statement}")
 
 
 @memory_app.command("log")
@@ -218,7 +230,7 @@ def undo(
     A batch is all that one command changed, or that was learned from one stretch of a chat.
     """
     log = _log()
-    events = log.undo(batch)
+    events = log.undo(batch) if batch else log.undo_last()
     _tell(_after(log, [event.after.id for event in events]), "changed back", as_json)
 
 

@@ -104,21 +104,35 @@ def rename(
 def delete(
     reference: Reference,
     purge: Annotated[
-        bool, typer.Option("--purge", help="Remove its words for good. Cannot be undone.")
+        bool,
+        typer.Option(
+            "--purge",
+            help="Remove it for good, but for what memories quote. Cannot be undone.",
+        ),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Delete a conversation; tsubasa session restore brings it back."""
+    from tsubasa_cli.memory.log import MemoryLog
+
     store = context.store()
     session = store.get(reference)
     if not purge:
         store.delete(session.id)
         context.say(f"Deleted. Undo with: tsubasa session restore {session.id}")
         return
-    if not yes and not context.confirm(f"Remove “{session.title}” for good?"):
+    quoting = [memory.id for memory in MemoryLog(context.connect()).quoting(session.id)]
+    stays = f" {_memories(len(quoting))} its words." if quoting else ""
+    if not yes and not context.confirm(f"Remove “{session.title}” for good?{stays}"):
         raise InputError("Nothing was removed.", next_step="Add --yes to remove without asking.")
     _purge(session.id)
-    context.say("Removed for good.")
+    context.say(f"The conversation is removed for good.{stays}")
+    if quoting:
+        context.say(f"Remove these too with: tsubasa memory erase {' '.join(quoting)}")
+
+
+def _memories(number: int) -> str:
+    return "1 memory still quotes" if number == 1 else f"{number:,} memories still quote"
 
 
 @session_app.command("restore")

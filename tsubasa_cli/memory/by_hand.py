@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from tsubasa_cli.errors import InputError
 from tsubasa_cli.memory.log import MemoryLog, new_id
+from tsubasa_cli.memory.names import new_batch
 from tsubasa_cli.memory.values import (
     Actor,
     Change,
@@ -36,6 +37,8 @@ NOTHING_SEEN: Seen = MappingProxyType({})
 
 LONGEST_STATEMENT = 1_000
 """In characters: a memory is one sentence, and has to fit into a question's context."""
+LONGEST_TAG = 40
+MOST_TAGS = 20
 
 
 def note(
@@ -58,7 +61,6 @@ def note(
     now = Instant.now()
     words = as_statement(statement)
     told = told_of(words, owner)
-    _require_unknown(log, told)
     noted = Observation(
         id=new_id(),
         statement=told,
@@ -66,14 +68,16 @@ def note(
         kind=kind or kind_of(words),
         evidence=(Evidence(None, words),),
         origin=Origin.USER_EDITED,
-        tags=tuple(dict.fromkeys(tag.strip() for tag in tags if tag.strip())),
+        tags=as_tags(tags),
     )
     noted = read_anew(_dated(noted, day, now) if day else noted)
-    added, *closed = _in_place(log, noted)
-    batch = commit_by_hand(log, [added])
-    if closed:
-        log.commit(closed, actor=Actor.USER, batch_id=batch)
-    return log.get(noted.id)
+    with log.deciding():
+        _require_unknown(log, told)
+        after, closed = _in_place(log, noted)
+        is_past = after.status is Status.SUPERSEDED
+        reason = "noted by hand, of an earlier time" if is_past else "noted by hand"
+        commit_by_hand(log, [Change(Op.ADD, after, reason), *closed])
+        return log.get(noted.id)
 
 
 def correct(
@@ -83,16 +87,16 @@ def correct(
 
     Raises ``NotFoundError``, ``InputError``, or ``ConflictError`` when it is not as ``seen``.
     """
-    before = log.get(reference)
-    require_not_erased(before)
     told = told_of(as_statement(statement), owner)
-    if told == before.statement:
-        return before
-    after = read_anew(replace(before, statement=told, origin=Origin.USER_EDITED))
-    if any(other.id != before.id for other in log.by_slot(after.subject, after.slot)):
-        after = replace(after, slot="")
-    commit_by_hand(log, [Change(Op.EDIT, after, "corrected by hand")], [before], seen)
-    return log.get(before.id)
+    with log.deciding():
+        [before] = there(log, [reference])
+        if told == before.statement:
+            return before
+        after = read_anew(replace(before, statement=told, origin=Origin.USER_EDITED))
+        if any(other.id != before.id for other in log.by_slot(after.subject, after.slot)):
+            after = replace(after, slot="")
+        commit_by_hand(log, [Change(Op.EDIT, after, "corrected by hand")], [before], seen)
+        return log.get(before.id)
 
 
 def pin(log: MemoryLog, references: Sequence[str], seen: Seen = NOTHING_SEEN) -> list[Observation]:
@@ -119,8 +123,15 @@ def restore(
     log: MemoryLog, references: Sequence[str], seen: Seen = NOTHING_SEEN
 ) -> list[Observation]:
     """Bring forgotten memories back as they were, and let quarantined ones be recalled; those that
-    changed."""
-    return _each(log, references, lambda before: _restored(log, before), seen)
+    changed. One value of an attribute is in force: the later one, and the other is superseded."""
+    batch, changed = new_batch(), []
+    with log.deciding():
+        for before in there(log, references):
+            if changes := _restored(log, before):
+                own = {id_: version for id_, version in seen.items() if id_ == before.id}
+                commit_by_hand(log, changes, [before], own, batch)
+                changed.append(before.id)
+        return [log.get(memory_id) for memory_id in changed]
 
 
 def as_statement(text: str) -> str:
@@ -137,6 +148,26 @@ def as_statement(text: str) -> str:
             why=f"At most {LONGEST_STATEMENT:,} fit.",
             next_step="Split it into several memories.",
         )
+    return words
+
+
+def as_tag(tag: str) -> str:
+    """``tag`` without the space and the "#" around it; ``InputError`` when it is none: one that
+    could not be told from others in a line of tags."""
+    word = tag.strip().strip("#")
+    if not 0 < len(word) <= LONGEST_TAG or not word.isprintable() or {" ", ","} & {*word}:
+        raise InputError(
+            f"{tag.strip()[:LONGEST_TAG]!r} is no tag.",
+            next_step=f"A tag is a word of {LONGEST_TAG} characters at most.",
+        )
+    return word
+
+
+def as_tags(tags: Collection[str]) -> tuple[str, ...]:
+    """``tags``, each once; ``InputError`` when one is none, or they are too many."""
+    words = tuple(dict.fromkeys(map(as_tag, tags)))
+    if len(words) > MOST_TAGS:
+        raise InputError(f"A memory has {MOST_TAGS} tags at most.", next_step="Leave some out.")
     return words
 
 
@@ -166,13 +197,11 @@ Step = Callable[[Observation], Change | None]
 
 
 def _each(log: MemoryLog, references: Sequence[str], step: Step, seen: Seen) -> list[Observation]:
-    found = {before.id: before for before in map(log.get, references)}
-    for before in found.values():
-        require_not_erased(before)
-    changes = [change for change in map(step, found.values()) if change]
-    if changes:
-        commit_by_hand(log, changes, [found[change.after.id] for change in changes], seen)
-    return [log.get(change.after.id) for change in changes]
+    with log.deciding():
+        changes = [change for change in map(step, there(log, references)) if change]
+        if changes:
+            commit_by_hand(log, changes, seen=seen)
+        return [log.get(change.after.id) for change in changes]
 
 
 def _pinned(before: Observation) -> Change | None:
@@ -190,14 +219,23 @@ def _forgotten(before: Observation) -> Change | None:
     return Change(op, replace(before, status=Status.FORGOTTEN))
 
 
-def _restored(log: MemoryLog, before: Observation) -> Change | None:
+def _restored(log: MemoryLog, before: Observation) -> list[Change]:
+    """What brings ``before`` back: first itself, then what it replaces."""
     if before.status is Status.QUARANTINED:
-        return Change(Op.APPROVE, replace(before, status=Status.ACTIVE))
-    if before.status is not Status.FORGOTTEN:
-        return None
-    images = (event.after for event in reversed(log.history(before.id)))
-    earlier = (image.status for image in images if image.status is not Status.FORGOTTEN)
-    return Change(Op.RESTORE, replace(before, status=next(earlier, Status.ACTIVE)))
+        op, status = Op.APPROVE, Status.ACTIVE
+    elif before.status is Status.FORGOTTEN:
+        op, status = Op.RESTORE, _status_before(log, before)
+    else:
+        return []
+    if status is not Status.ACTIVE:
+        return [Change(op, replace(before, status=status))]
+    after, closed = _in_place(log, before)
+    return [Change(op, after), *closed]
+
+
+def _status_before(log: MemoryLog, forgotten: Observation) -> Status:
+    images = (event.after.status for event in reversed(log.history(forgotten.id)))
+    return next((status for status in images if status is not Status.FORGOTTEN), Status.ACTIVE)
 
 
 def commit_by_hand(
@@ -205,13 +243,15 @@ def commit_by_hand(
     changes: Sequence[Change],
     before: Sequence[Observation] = (),
     seen: Seen = NOTHING_SEEN,
+    batch_id: str | None = None,
 ) -> str:
-    """Write one batch; its name. ``before`` are the memories as they were read just now, ``seen``
-    the versions that the user decided on; ``InputError`` when all of it was erased before."""
+    """Write one batch, or more of ``batch_id``; its name. ``before`` are the memories as they were
+    read just now, ``seen`` the versions that the user decided on; ``InputError`` when all of it
+    was erased before."""
     expect = {observation.id: observation.version for observation in before} | {
         memory_id: version for memory_id, version in seen.items() if memory_id in touched(changes)
     }
-    events = log.commit(changes, actor=Actor.USER, expect=expect)
+    events = log.commit(changes, actor=Actor.USER, batch_id=batch_id, expect=expect)
     if not events:
         raise InputError(
             "This was erased before, so it is not remembered.",
@@ -220,6 +260,14 @@ def commit_by_hand(
             "tsubasa memory import FILE.jsonl",
         )
     return events[0].batch_id
+
+
+def there(log: MemoryLog, references: Sequence[str]) -> list[Observation]:
+    """The memories, each once, in the order given; ``InputError`` for an erased one."""
+    found = {before.id: before for before in map(log.get, references)}
+    for before in found.values():
+        require_not_erased(before)
+    return list(found.values())
 
 
 def touched(changes: Sequence[Change]) -> set[str]:
@@ -250,25 +298,23 @@ def told_of(words: str, owner: str) -> str:
     return told(words, language_of(words), owner) or words
 
 
-def _in_place(log: MemoryLog, noted: Observation) -> list[Change]:
-    """``noted``, then what it replaces: the user's own word goes before all others."""
+def _in_place(log: MemoryLog, wanted: Observation) -> tuple[Observation, list[Change]]:
+    """``wanted`` as it comes into force, and what that closes: the user's own word goes before all
+    others. What is of an earlier time than what holds its place is the past at once."""
     from tsubasa_cli.memory.outcomes import day_of, is_older
 
-    taken = log.by_slot(noted.subject, noted.slot)
-    later = [old for old in taken if is_older(noted, old)]
+    taken = log.by_slot(wanted.subject, wanted.slot)
+    later = [old for old in taken if is_older(wanted, old)]
     if later:
-        ended = min(map(day_of, later))
-        past = replace(noted, status=Status.SUPERSEDED, valid_to=ended)
-        return [Change(Op.ADD, past, "noted by hand, of an earlier time")]
-    ended = day_of(noted)
+        ended = wanted.valid_to or min(map(day_of, later))
+        return replace(wanted, status=Status.SUPERSEDED, valid_to=ended), []
+    ended = day_of(wanted)
     closed = [
         replace(old, status=Status.SUPERSEDED, valid_to=old.valid_to or ended) for old in taken
     ]
-    after = replace(noted, supersedes=tuple(old.id for old in taken))
-    return [
-        Change(Op.ADD, after, "noted by hand"),
-        *(Change(Op.SUPERSEDE, old, "replaced by hand") for old in closed),
-    ]
+    supersedes = dict.fromkeys((*wanted.supersedes, *(old.id for old in taken)))
+    after = replace(wanted, status=Status.ACTIVE, supersedes=tuple(supersedes))
+    return after, [Change(Op.SUPERSEDE, old, "replaced by hand") for old in closed]
 
 
 def _dated(observation: Observation, day: str, now: Instant) -> Observation:

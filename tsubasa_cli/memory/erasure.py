@@ -99,7 +99,9 @@ def _require_there(memory_id: str, known: Observation | None) -> None:
         )
     if known.status is Status.ERASED:
         raise InputError(
-            f"Memory {memory_id} is erased already.", next_step="Nothing of it is left."
+            f"Memory {memory_id} is erased already.",
+            next_step="Nothing of it is left in what Tsubasa wrote. Files of your own that held "
+            "its words were named when it was erased: they are yours to remove.",
         )
 
 

@@ -14,12 +14,11 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, replace
 from typing import Any
 
-from tsubasa_cli.errors import InputError
-from tsubasa_cli.memory import log_rows, tombstones, undistilled
+from tsubasa_cli.memory import log_rows, taken_in, tombstones, undistilled
+from tsubasa_cli.memory.exchange_file import FORMAT, MemoryFile
 from tsubasa_cli.memory.undo import content
 from tsubasa_cli.memory.values import Actor, Evidence, MemoryEvent, Observation, Op, Status
 from tsubasa_cli.storage import imported
@@ -29,7 +28,6 @@ from tsubasa_cli.storage.imported import ImportedSession, ImportedTurn
 from tsubasa_cli.storage.sessions import provisional_title
 from tsubasa_cli.storage.values import Instant, Role
 
-FORMAT = "tsubasa-memory-1"
 _LINE_ENDS = re.compile("[\x85\u2028\u2029]")
 _QUOTED = "memory:"
 """Begins the import key of a session that holds nothing but quoted turns."""
@@ -161,7 +159,7 @@ def import_jsonl(connection: sqlite3.Connection, lines: Iterable[str]) -> Import
     Ids, times and history are kept. What had been erased here comes back. Raises ``InputError``
     when the file is not of that kind or broken, with the number of the line.
     """
-    file = _File.read(lines)
+    file = MemoryFile.read(lines)
     with lock_of(connection), transaction(connection):
         turns = _take_in_turns(connection, file.turns)
         histories = {
@@ -169,76 +167,6 @@ def import_jsonl(connection: sqlite3.Connection, lines: Iterable[str]) -> Import
             for memory_id, history in file.histories.items()
         }
         return _write(connection, histories)
-
-
-@dataclass(slots=True)
-class _File:
-    """What a file says, with its own turn numbers and event numbers."""
-
-    turns: dict[int, dict[str, Any]] = field(default_factory=dict)
-    histories: dict[str, list[MemoryEvent]] = field(default_factory=dict)
-
-    @classmethod
-    def read(cls, lines: Iterable[str]) -> _File:
-        file = cls()
-        number = 0
-        for number, line in enumerate(lines, 1):
-            try:
-                file._take(json.loads(line), is_head=number == 1) if line.strip() else None
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise _broken(number, error) from error
-        if not number:
-            raise _broken(1, ValueError("the file is empty"))
-        return file
-
-    def _take(self, body: dict[str, Any], *, is_head: bool) -> None:
-        if is_head:
-            if body["format"] != FORMAT:
-                raise ValueError(f"the format is {body['format']!r}, not {FORMAT!r}")
-        elif "turn" in body:
-            at = Instant.from_datetime(datetime.fromisoformat(body["time"]))
-            words = {"session": str(body["session"]), "text": str(body["text"])}
-            self.turns[int(body["turn"])] = body | words | {"at": at, "place": int(body["place"])}
-        else:
-            memory_id = str(body["memory"])
-            history = [_event(memory_id, each) for each in body["history"]]
-            if not history or not all(isinstance(e.after.statement, str) for e in history):
-                raise ValueError("a memory without a history or a statement")
-            self.histories[memory_id] = history
-
-
-def _event(memory_id: str, body: dict[str, Any]) -> MemoryEvent:
-    return MemoryEvent(
-        id=int(body["event"]),
-        batch_id=str(body["batch"]),
-        op=Op(body["op"]),
-        actor=Actor(body["actor"]),
-        at=Instant.from_datetime(datetime.fromisoformat(body["at"])),
-        after=_observation(memory_id, body["after"]),
-        reason=str(body.get("reason", "")),
-        undoes=body.get("undoes"),
-    )
-
-
-def _observation(memory_id: str, body: dict[str, Any]) -> Observation:
-    at = Instant.from_datetime(datetime.fromisoformat(body["recorded_at"]))
-    evidence = [[said.get("turn"), str(said["quote"])] for said in body.get("evidence", [])]
-    return log_rows.from_dict(
-        body
-        | {
-            "id": memory_id,
-            "recorded_at": [at.epoch_ms, at.offset_minutes],
-            "evidence": evidence,
-        }
-    )
-
-
-def _broken(number: int, error: Exception) -> InputError:
-    return InputError(
-        f"Line {number} is not of a file of memories.",
-        why=str(error) if isinstance(error, ValueError) else f"missing or unfit: {error}",
-        next_step="Give a file that tsubasa memory export wrote.",
-    )
 
 
 # ---------------------------------------------------------------------- turns
@@ -341,6 +269,8 @@ def _write(connection: sqlite3.Connection, histories: dict[str, list[MemoryEvent
         tombstones.lift(connection, tombstones.words_of(event.after))
         written = log_rows.add_event(connection, replace(event, undoes=ids.get(event.undoes or 0)))
         ids[event.id] = written.id
+    if ids:
+        taken_in.note(connection, min(ids.values()), max(ids.values()))
     return ImportReport(**{fate: tuple(memory_ids) for fate, memory_ids in fates.items()})
 
 

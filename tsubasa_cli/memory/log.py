@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from tsubasa_cli.errors import ConflictError, NotFoundError
-from tsubasa_cli.memory import log_rows, refusals, undistilled
+from tsubasa_cli.memory import log_rows, refusals, taken_in, undistilled
 from tsubasa_cli.memory.names import new_batch, new_id
-from tsubasa_cli.memory.undo import Chain, take_back, to_redo, to_undo
+from tsubasa_cli.memory.undo import Deed, require_no_erasure_since, take_back, to_redo, to_undo
 from tsubasa_cli.memory.values import (
     Actor,
     Change,
@@ -74,8 +74,15 @@ class MemoryLog:
             undistilled.settle(connection, turns, batch)
         return events
 
+    @contextmanager
+    def deciding(self) -> Iterator[None]:
+        """What is read within and what is then written is one transaction: nobody else writes in
+        between, and an error takes all of it back."""
+        with self._writing():
+            yield
+
     def undo(self, batch_id: str | None = None) -> list[MemoryEvent]:
-        """Take a whole batch back, by default the one that acted last; ``[]``: it is undone.
+        """Take a whole batch or import back, by default what was done last; ``[]``: it is undone.
 
         What the batch had brought is left ``FORGOTTEN``, all else returns to what it was. What has
         been erased since stays so. The turns it was made from are not distilled again.
@@ -86,6 +93,13 @@ class MemoryLog:
         with self._writing() as connection:
             return self._take_back(to_undo(connection, batch_id), "taken back")
 
+    def undo_last(self) -> list[MemoryEvent]:
+        """``undo`` what was done last; ``InputError`` when that cannot be undone: an erasure."""
+        with self._writing() as connection:
+            deed = to_undo(connection, None)
+            require_no_erasure_since(connection, deed)
+            return self._take_back(deed, "taken back")
+
     def redo(self, batch_id: str | None = None) -> list[MemoryEvent]:
         """Do a batch again, by default what was undone last; ``[]`` when there is nothing.
 
@@ -95,15 +109,19 @@ class MemoryLog:
             return self._take_back(to_redo(connection, batch_id), "done again")
 
     def next_undo(self) -> list[MemoryEvent]:
-        """The events of the batch that ``undo`` would take back, oldest first; ``[]``: none."""
+        """The events that ``undo`` would take back, oldest first; ``[]``: none."""
         with self._lock:
-            chain = to_undo(self._connection, None)
-        return [] if chain is None else self.events(batch_id=chain.last_batch)[::-1]
+            deed = to_undo(self._connection, None)
+        return [*deed.events[::-1]] if deed else []
 
-    def _take_back(self, chain: Chain | None, reason: str) -> list[MemoryEvent]:
-        if chain is None:
-            return []
-        return take_back(self._connection, chain.last_batch, new_batch(), reason)
+    def deed_of(self, event: MemoryEvent) -> str:
+        """The name of what ``event`` was part of, for ``undo``: an import's, or its batch's."""
+        with self._lock:
+            taken = taken_in.holding(self._connection, event.id)
+        return taken.name if taken else event.batch_id
+
+    def _take_back(self, deed: Deed | None, reason: str) -> list[MemoryEvent]:
+        return take_back(self._connection, deed, new_batch(), reason) if deed else []
 
     def _write(self, change: Change, actor: Actor, batch: str) -> MemoryEvent:
         version = self._version(change.after.id) + 1
@@ -192,6 +210,14 @@ class MemoryLog:
             tuple(turn_ids),
         )
 
+    def quoting(self, session_id: str) -> list[Observation]:
+        """The memories of any status that keep words said in a conversation, the newest first."""
+        return self._select(
+            "status != 'erased' AND id IN (SELECT memory_id FROM memory_evidence JOIN turns"
+            " ON turns.id = turn_id WHERE session_id = ?) ORDER BY recorded_ms DESC, seq DESC",
+            (session_id,),
+        )
+
     def _select(self, clause: str, parameters: Sequence[object]) -> list[Observation]:
         with self._lock:
             rows = self._connection.execute(
@@ -267,5 +293,10 @@ class MemoryLog:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, transaction(self._connection) as connection:
-            yield connection
+        """A transaction, or a part of the one that is under way."""
+        with self._lock:
+            if self._connection.in_transaction:
+                yield self._connection
+                return
+            with transaction(self._connection) as connection:
+                yield connection

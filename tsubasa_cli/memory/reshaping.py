@@ -6,19 +6,22 @@ outcome. ``seen`` are the versions that the user decided on (``by_hand.Seen``).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import TypeVar
 
 from tsubasa_cli.errors import InputError
 from tsubasa_cli.memory.by_hand import (
+    MOST_TAGS,
     NOTHING_SEEN,
     Seen,
     as_statement,
+    as_tag,
     commit_by_hand,
     read_anew,
-    require_not_erased,
     span_of,
+    there,
     told_of,
 )
 from tsubasa_cli.memory.log import MemoryLog, new_id
@@ -26,8 +29,8 @@ from tsubasa_cli.memory.values import Change, Kind, Observation, Op, Origin, Sta
 from tsubasa_cli.storage.values import Instant
 
 MOST_PARTS = 20
-MOST_TAGS = 20
-LONGEST_TAG = 40
+
+Shared = TypeVar("Shared")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +56,14 @@ def revise(
     Raises ``NotFoundError``, ``InputError`` for words or days that cannot be used, and
     ``ConflictError`` when it is not as ``seen``.
     """
-    before = log.get(reference)
-    require_not_erased(before)
-    after = _revised(before, revision, owner)
-    if after == before:
-        return before
-    after = _with_free_slot(log, replace(after, origin=Origin.USER_EDITED))
-    commit_by_hand(log, [Change(Op.EDIT, after, "corrected by hand")], [before], seen)
-    return log.get(before.id)
+    with log.deciding():
+        [before] = there(log, [reference])
+        after = _revised(before, revision, owner)
+        if after == before:
+            return before
+        after = _with_free_slot(log, replace(after, origin=Origin.USER_EDITED))
+        commit_by_hand(log, [Change(Op.EDIT, after, "corrected by hand")], [before], seen)
+        return log.get(before.id)
 
 
 def retag(
@@ -75,16 +78,17 @@ def retag(
 
     Raises ``InputError`` for a tag that is none, ``ConflictError`` when one is not as ``seen``.
     """
-    new, old = [_as_tag(tag) for tag in added], {_as_tag(tag) for tag in removed}
-    before = _there(log, references)
-    changes = [
-        Change(Op.TAG, replace(each, tags=tags), "tagged by hand")
-        for each in before
-        if (tags := _tagged(each.tags, new, old)) != each.tags
-    ]
-    if changes:
-        commit_by_hand(log, changes, before, seen)
-    return [log.get(change.after.id) for change in changes]
+    new, old = [as_tag(tag) for tag in added], {tag.strip() for tag in removed}
+    with log.deciding():
+        before = there(log, references)
+        changes = [
+            Change(Op.TAG, replace(each, tags=tags), "tagged by hand")
+            for each in before
+            if (tags := _tagged(each.tags, new, old)) != each.tags
+        ]
+        if changes:
+            commit_by_hand(log, changes, before, seen)
+        return [log.get(change.after.id) for change in changes]
 
 
 def merge(
@@ -100,19 +104,20 @@ def merge(
     Raises ``InputError`` when there are not two of them that can be merged, ``ConflictError`` when
     one is not as ``seen``.
     """
-    first, *others = _there(log, references)
-    if not others:
-        raise InputError("It takes two memories to merge.", next_step="Mark them with Space.")
-    _require_mergeable((first, *others))
     words = told_of(as_statement(statement), owner)
-    merged = _with_free_slot(log, read_anew(_union(first, others, words)), besides=others)
-    closed = [replace(each, status=Status.SUPERSEDED) for each in others]
-    changes = [
-        Change(Op.MERGE, merged, "merged by hand"),
-        *(Change(Op.SUPERSEDE, each, f"merged into {first.id}") for each in closed),
-    ]
-    commit_by_hand(log, changes, [first, *others], seen)
-    return log.get(first.id)
+    with log.deciding():
+        first, *others = there(log, references)
+        if not others:
+            raise InputError("It takes two memories to merge.", next_step="Mark them with Space.")
+        _require_mergeable((first, *others))
+        merged = _with_free_slot(log, read_anew(_union(first, others, words)), besides=others)
+        closed = [replace(each, status=Status.SUPERSEDED) for each in others]
+        changes = [
+            Change(Op.MERGE, merged, "merged by hand"),
+            *(Change(Op.SUPERSEDE, each, f"merged into {first.id}") for each in closed),
+        ]
+        commit_by_hand(log, changes, [first, *others], seen)
+        return log.get(first.id)
 
 
 def split(
@@ -128,22 +133,22 @@ def split(
     Raises ``InputError`` when there are not at least two different parts, ``ConflictError`` when
     it is not as ``seen``.
     """
-    before = log.get(reference)
-    require_not_erased(before)
     parts = _parts(statements, owner)
-    shared = replace(before, origin=Origin.USER_EDITED)
-    kept = _with_free_slot(log, read_anew(replace(shared, statement=parts[0])))
-    fresh = replace(shared, version=0, supersedes=(), pinned=False)
-    rest = [
-        _with_free_slot(log, read_anew(replace(fresh, id=new_id(), statement=part)))
-        for part in parts[1:]
-    ]
-    changes = [
-        Change(Op.SPLIT, kept, "split by hand"),
-        *(Change(Op.ADD, each, f"split from {before.id}") for each in rest),
-    ]
-    commit_by_hand(log, changes, [before], seen)
-    return list(log.many([kept.id, *(each.id for each in rest)]).values())
+    with log.deciding():
+        [before] = there(log, [reference])
+        shared = replace(before, origin=Origin.USER_EDITED)
+        kept = _with_free_slot(log, read_anew(replace(shared, statement=parts[0])))
+        fresh = replace(shared, version=0, supersedes=(), pinned=False)
+        rest = [
+            _with_free_slot(log, read_anew(replace(fresh, id=new_id(), statement=part)))
+            for part in parts[1:]
+        ]
+        changes = [
+            Change(Op.SPLIT, kept, "split by hand"),
+            *(Change(Op.ADD, each, f"split from {before.id}") for each in rest),
+        ]
+        commit_by_hand(log, changes, [before], seen)
+        return list(log.many([kept.id, *(each.id for each in rest)]).values())
 
 
 def tags_of(text: str) -> tuple[list[str], list[str]]:
@@ -203,14 +208,6 @@ def _shown(day: date | None) -> str:
 # ---------------------------------------------------------------------- merging, splitting, tags
 
 
-def _there(log: MemoryLog, references: Sequence[str]) -> list[Observation]:
-    """The memories, each once, in the order given."""
-    found = {each.id: each for each in map(log.get, references)}
-    for each in found.values():
-        require_not_erased(each)
-    return list(found.values())
-
-
 def _require_mergeable(memories: Sequence[Observation]) -> None:
     gone = [each for each in memories if each.status in (Status.SUPERSEDED, Status.FORGOTTEN)]
     if gone:
@@ -222,6 +219,7 @@ def _require_mergeable(memories: Sequence[Observation]) -> None:
 def _union(first: Observation, others: Sequence[Observation], words: str) -> Observation:
     every = (first, *others)
     ends = [each.valid_to for each in every]
+    happened = [each for each in every if each.event_from or each.event_to]
     return replace(
         first,
         statement=words,
@@ -231,9 +229,19 @@ def _union(first: Observation, others: Sequence[Observation], words: str) -> Obs
         tags=tuple(dict.fromkeys(tag for each in every for tag in each.tags)),
         supersedes=tuple(dict.fromkeys((*first.supersedes, *(each.id for each in others)))),
         pinned=any(each.pinned for each in every),
+        event_from=min((e.event_from for e in every if e.event_from), default=None),
+        event_to=max((e.event_to for e in every if e.event_to), default=None),
+        precision=_shared(each.precision for each in happened),
+        time_expr=_shared(each.time_expr for each in happened) or "",
         valid_from=min((e.valid_from for e in every if e.valid_from), default=None),
         valid_to=None if None in ends else max(end for end in ends if end),
     )
+
+
+def _shared(values: Iterable[Shared]) -> Shared | None:
+    """The one value that all have."""
+    different = set(values)
+    return different.pop() if len(different) == 1 else None
 
 
 def _with_free_slot(
@@ -256,16 +264,6 @@ def _parts(statements: Sequence[str], owner: str) -> list[str]:
             next_step="Write each on a line of its own.",
         )
     return parts
-
-
-def _as_tag(tag: str) -> str:
-    plain = "".join(c for c in tag.strip() if c.isprintable())
-    if not plain or len(plain) > LONGEST_TAG or plain != tag.strip():
-        raise InputError(
-            f"{plain[:LONGEST_TAG]!r} is no tag.",
-            next_step=f"A tag is a word of {LONGEST_TAG} characters at most.",
-        )
-    return plain
 
 
 def _tagged(tags: tuple[str, ...], added: Sequence[str], removed: set[str]) -> tuple[str, ...]:

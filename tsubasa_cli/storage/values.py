@@ -33,6 +33,14 @@ class TurnStatus(StrEnum):
     """The reply reached the end of the context window or the token limit."""
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_FIRST_MS = (datetime(2, 1, 1, tzinfo=UTC) - _EPOCH) // _MILLISECOND
+_LAST_MS = (datetime(9998, 12, 31, tzinfo=UTC) - _EPOCH) // _MILLISECOND
+"""A year is left on either side, so that "yesterday" and other clocks stay in the calendar."""
+_WIDEST_OFFSET = 24 * 60 - 1
+
+
 @dataclass(frozen=True, slots=True)
 class Instant:
     """A point in time and the UTC offset of whoever lived it.
@@ -50,17 +58,32 @@ class Instant:
 
     @classmethod
     def from_datetime(cls, moment: datetime) -> Instant:
-        """``moment`` must be aware."""
+        """``moment`` must be aware. Raises ``ValueError`` for one that could not be shown again,
+        or that has no days before or after it in the calendar."""
         offset = moment.utcoffset() or timedelta()
-        return cls(round(moment.timestamp() * 1000), round(offset.total_seconds() / 60))
+        epoch_ms = round((moment - _EPOCH) / _MILLISECOND)
+        offset_minutes = round(offset.total_seconds() / 60)
+        if (epoch_ms, offset_minutes) != _within_calendar(epoch_ms, offset_minutes):
+            raise ValueError(f"{moment.isoformat()} is at the edge of the calendar")
+        return cls(epoch_ms, offset_minutes)
 
     def local(self) -> datetime:
-        """The aware datetime as the user's clock showed it then."""
-        zone = timezone(timedelta(minutes=self.offset_minutes))
-        return datetime.fromtimestamp(self.epoch_ms / 1000, UTC).astimezone(zone)
+        """The aware datetime as the user's clock showed it then; the nearest of the calendar for
+        an instant beyond it, which older versions of the program could take in."""
+        epoch_ms, offset_minutes = _within_calendar(self.epoch_ms, self.offset_minutes)
+        zone = timezone(timedelta(minutes=offset_minutes))
+        return (_EPOCH + epoch_ms * _MILLISECOND).astimezone(zone)
 
     def iso(self) -> str:
         return self.local().isoformat(timespec="milliseconds")
+
+
+def _within_calendar(epoch_ms: int, offset_minutes: int) -> tuple[int, int]:
+    """The nearest instant and offset that ``datetime`` can show."""
+    return (
+        max(_FIRST_MS, min(epoch_ms, _LAST_MS)),
+        max(-_WIDEST_OFFSET, min(offset_minutes, _WIDEST_OFFSET)),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from tsubasa_cli.errors import ConflictError, InputError
 from tsubasa_cli.memory import by_hand, reshaping
 from tsubasa_cli.memory.log import MemoryLog
 from tsubasa_cli.memory.reshaping import Revision
-from tsubasa_cli.memory.values import Kind, MemoryEvent, Observation, Status
+from tsubasa_cli.memory.values import Kind, MemoryEvent, Observation, Op, Status
 from tsubasa_cli.tui import wording
 
 NOTHING = "Nothing to do: it is so already."
@@ -55,7 +55,17 @@ class Deeds:
         """Approve quarantined ones, bring forgotten ones back."""
         is_yes = all(memory.status is Status.QUARANTINED for memory in memories)
         changed = by_hand.restore(self.log, [m.id for m in memories], versions(memories))
-        return self._did(changed, "approved" if is_yes else "brought back")
+        past = sum(memory.status is Status.SUPERSEDED for memory in changed)
+        told = f", {past} of them as what was so before" if past and len(changed) > 1 else ""
+        told = told or (" as what was so before" if past else self._replacing(changed))
+        return self._did(changed, f"{'approved' if is_yes else 'brought back'}{told}")
+
+    def _replacing(self, changed: Sequence[Observation]) -> str:
+        """In words, what had to make room for ``changed``."""
+        batch = changed[0].batch_id if changed else ""
+        closed = {e.after.id for e in self.log.events(batch_id=batch) if e.op is Op.SUPERSEDE}
+        closed -= {memory.id for memory in changed}
+        return f" in place of {wording.memories(len(closed))}" if closed else ""
 
     def retag(self, memories: Sequence[Observation], line: str) -> str:
         """Add and remove tags as ``line`` says ("work -health")."""
@@ -103,27 +113,32 @@ class Deeds:
         """
         if not self.done:
             raise InputError("Nothing was done here yet that could be undone.")
-        deed = self.done.pop()
-        if not self.log.undo(deed.batch_id):
+        deed = self.done[-1]
+        events = self.log.undo(deed.batch_id)
+        self.done.pop()
+        if not events:
             return f"It was undone already: {deed.words}."
-        self.undone.append(deed)
+        self.undone.append(Deed(events[0].batch_id, deed.words))
         return f"Undone: {deed.words}. r does it again."
 
     def undo_event(self, event: MemoryEvent, words: str) -> str:
-        """Take back a batch of somebody else's."""
-        if not self.log.undo(event.batch_id):
+        """Take back what somebody else did, of which ``event`` is a part."""
+        events = self.log.undo(self.log.deed_of(event))
+        if not events:
             return "It was undone already."
-        self.undone.append(Deed(event.batch_id, words))
+        self.undone.append(Deed(events[0].batch_id, words))
         return f"Undone: {words}. r does it again."
 
     def redo(self) -> str:
         """Do again what was undone here last; raises as ``undo`` does."""
         if not self.undone:
             raise InputError("Nothing was undone here yet that could be done again.")
-        deed = self.undone.pop()
-        if not self.log.redo(deed.batch_id):
+        deed = self.undone[-1]
+        events = self.log.redo(deed.batch_id)
+        self.undone.pop()
+        if not events:
             return f"It is in force already: {deed.words}."
-        self.done.append(deed)
+        self.done.append(Deed(events[0].batch_id, deed.words))
         return f"Done again: {deed.words}."
 
     def last_of_others(self) -> tuple[MemoryEvent, str] | None:
