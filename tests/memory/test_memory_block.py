@@ -29,7 +29,7 @@ NOTED = Instant(1_777_800_000_000, 120)
             "The user works at Acme.",
             None,
             date(2026, 5, 4),
-            "The user works at Acme. (until 4 May 2026)",
+            "The user works at Acme. (until 3 May 2026)",
         ),
     ],
 )

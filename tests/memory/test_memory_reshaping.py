@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 
 import pytest
 from memory.memory_helpers import add, change, note
 
+from tsubasa_cli.cli import memory_render
 from tsubasa_cli.errors import ConflictError, InputError
 from tsubasa_cli.memory import by_hand, reshaping
 from tsubasa_cli.memory.log import MemoryLog
@@ -15,6 +17,8 @@ from tsubasa_cli.memory.reshaping import Revision
 from tsubasa_cli.memory.values import Evidence, Kind, Observation, Op, Origin, Precision, Status
 from tsubasa_cli.storage.database import connect
 from tsubasa_cli.storage.paths import Paths
+from tsubasa_cli.tui import memory_words, wording
+from tsubasa_cli.tui.inspect import line_words
 
 
 @pytest.fixture
@@ -129,8 +133,47 @@ class TestRevise:
         )  # fmt: skip
         assert after.statement == "The user lives in Hamburg."
         assert after.kind is Kind.IDENTITY
-        assert (after.valid_from, after.valid_to) == (date(2024, 3, 1), date(2026, 1, 1))
+        assert (after.valid_from, after.valid_to) == (date(2024, 3, 1), date(2026, 1, 2))
         assert after.evidence == memory.evidence
+
+    @pytest.mark.parametrize(
+        ("until", "last"),
+        [
+            ("2024-05-30", date(2024, 5, 30)),
+            ("2024-05", date(2024, 5, 31)),
+            ("until May 2024", date(2024, 5, 31)),
+            ("2024", date(2024, 12, 31)),
+        ],
+    )
+    def test_the_end_that_was_typed_is_the_last_day_everywhere(
+        self, log: MemoryLog, until: str, last: date
+    ) -> None:
+        memory = known(log, "The user lives in Bonn.", valid_from=date(2024, 1, 1))
+        after = reshaping.revise(
+            log, memory.id, Revision(memory.statement, memory.kind, "2024-01-01", until)
+        )
+        assert after.last_day == last
+        assert after.valid_to == last + timedelta(days=1)
+        assert memory_render.when(after) == f"2024-01-01 – {last}"
+        assert line_words.validity(after) == f"1 Jan 2024 – {line_words.short_day(last)}"
+        assert f"until {wording.day(last)}" in memory_words.particulars(after)
+        shown = reshaping.as_written(after)
+        assert (shown.since, shown.until) == ("2024-01-01", last.isoformat())
+        assert reshaping.revise(log, memory.id, shown) == after
+
+    def test_what_was_replaced_on_its_first_day_held_on_that_day(self, log: MemoryLog) -> None:
+        day = date(2024, 5, 3)
+        memory = known(log, "The user lives in Bonn.", valid_from=day, valid_to=day)
+        assert memory.last_day == day
+        assert memory_render.when(memory) == "2024-05-03"
+        assert line_words.validity(memory) == "on 3 May 2024"
+        renamed = replace(reshaping.as_written(memory), statement="The user lived in Bonn.")
+        assert reshaping.revise(log, memory.id, renamed).valid_to == day
+
+    def test_the_first_day_of_the_calendar_is_shown(self, log: MemoryLog) -> None:
+        memory = known(log, "It was dark.", valid_to=date.min)
+        assert memory_render.when(memory) == "until 0001-01-01"
+        assert line_words.validity(memory).startswith("until 1 Jan ")
 
     def test_days_left_as_they_stand_stay_as_exact_as_they_were(self, log: MemoryLog) -> None:
         memory = known(log, "It rained.", kind=Kind.EVENT, event_from=date(2024, 3, 1),
@@ -157,6 +200,7 @@ class TestRevise:
             Revision("x" * 1_001, Kind.STATE),
             Revision("It is so.", Kind.STATE, "soon-ish"),
             Revision("It is so.", Kind.STATE, "2025-01-01", "2024-01-01"),
+            Revision("It is so.", Kind.STATE, "2025-01-02", "2025-01-01"),
         ],
     )
     def test_what_cannot_be_is_refused(self, log: MemoryLog, revision: Revision) -> None:

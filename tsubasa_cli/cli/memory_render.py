@@ -6,7 +6,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from tsubasa_cli.cli import context
@@ -141,8 +141,8 @@ def _iso(day: date | None) -> str | None:
 def when(observation: Observation) -> str:
     """The days that a memory is about: when it is true, else when it happened, else nothing."""
     if observation.valid_from or observation.valid_to:
-        last = observation.valid_to - timedelta(days=1) if observation.valid_to else None
-        return _span(observation.valid_from, last, is_open=observation.valid_to is None)
+        last = observation.last_day
+        return _span(observation.valid_from, last, is_open=last is None)
     return _span(observation.event_from, observation.event_to, is_open=False)
 
 

@@ -57,9 +57,9 @@ def source_day(turn: Turn) -> str:
 def _validity(observation: Observation) -> str:
     """When it held, or was told. A statement that says its own day gets no second one: asked
     when, small models answer with the day of the note."""
-    if observation.valid_to is not None:
+    if observation.last_day is not None:
         since = f"{_words(observation.valid_from)} " if observation.valid_from else ""
-        return f" ({since}until {_words(observation.valid_to)})"
+        return f" ({since}until {_words(observation.last_day)})"
     happened = observation.event_from
     if happened is not None and str(happened.year) in observation.statement:
         return ""

@@ -6,6 +6,7 @@ hand is ``USER_EDITED``, and no machine changes it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -23,6 +24,7 @@ from tsubasa_cli.memory.values import (
     Observation,
     Op,
     Origin,
+    Precision,
     Status,
 )
 from tsubasa_cli.storage.values import Instant
@@ -172,12 +174,14 @@ def as_tags(tags: Collection[str]) -> tuple[str, ...]:
 
 
 def span_of(text: str, now: Instant) -> DateSpan:
-    """The days that ``text`` names, seen from ``now``; ``InputError`` when it names none."""
+    """The days that ``text``, all of it, names, seen from ``now``; ``InputError`` when it names
+    none, or says more than that."""
     from tsubasa_cli.memory.dates import resolve
     from tsubasa_cli.memory.language import language_of
 
-    span = resolve(text.strip(), now, language_of(text))
-    if span is None:
+    typed = text.strip()
+    span = _iso_day(typed) or resolve(typed, now, language_of(typed))
+    if span is None or not _is_all(typed, span):
         raise InputError(
             f"{text!r} is no date.",
             next_step='Write it as 2024-05-03, 2024-05 or "3 May 2024".',
@@ -185,12 +189,48 @@ def span_of(text: str, now: Instant) -> DateSpan:
     return span
 
 
+_YEARS = range(1000, 9000)
+"""Nobody lived in others, and days can be counted from these in both directions."""
+
+
+def _iso_day(text: str) -> DateSpan | None:
+    """A day as a form shows it, be it centuries away."""
+    from tsubasa_cli.memory.dates import DateSpan
+
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    if day.year not in _YEARS:
+        return None
+    return DateSpan(day, day, Precision.DAY, text, 0)
+
+
+_BESIDE_A_DATE = re.compile(
+    r"(?i)(?:\b(?:on|in|at|the|from|between|during|around|about|roughly|circa|ca|sometime|since|"
+    r"am|im|um|der|den|dem|vom|zwischen|ungefähr|etwa|irgendwann|el|la|en|del|entre|hacia|"
+    r"le|l['’]|du|au|vers|environ)\b|"
+    r"\b(?:at |um |a las |à )?\d\d?(?::\d\d){1,2}(?: ?[ap]m)?\b|\bat \d\d?(?: ?[ap]m)?\b|[\s.,!])+"
+)
+
+_MOST_BESIDE = 40
+"""In characters."""
+
+
+def _is_all(text: str, span: DateSpan) -> bool:
+    """Whether ``text`` says nothing beside ``span`` but a preposition or the time of day: what is
+    left out, a year or a "not", would change what it means."""
+    start, end = span.offset, span.offset + len(span.text)
+    beside = (text[:start], text[end:])
+    return all(
+        not words or (len(words) <= _MOST_BESIDE and _BESIDE_A_DATE.fullmatch(words))
+        for words in beside
+    )
+
+
 def day_of(text: str, now: Instant) -> date:
     """The last day of what ``text`` names; ``InputError`` when it names none."""
-    try:
-        return date.fromisoformat(text.strip())
-    except ValueError:
-        return span_of(text, now).end
+    return span_of(text, now).end
 
 
 Step = Callable[[Observation], Change | None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import date, timedelta
+from datetime import date
 
 from tsubasa_cli.memory.values import Evidence, Kind, Observation, Status
 from tsubasa_cli.storage.values import Instant, Turn
@@ -49,7 +49,7 @@ def _notes(item: Observation) -> str:
     notes = [
         _STANDING[item.status],
         _span("happened", item.event_from, item.event_to),
-        _span("true", item.valid_from, item.valid_to and item.valid_to - timedelta(days=1)),
+        _span("true", item.valid_from, item.last_day),
         "pinned" if item.pinned else "",
         ", ".join(f"#{tag}" for tag in map(_plain, item.tags)),
         f"`{item.id}`",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import TypeVar
 
 from tsubasa_cli.errors import InputError
@@ -36,12 +36,18 @@ Shared = TypeVar("Shared")
 @dataclass(frozen=True, slots=True)
 class Revision:
     """A memory as the user wants it. ``since`` and ``until`` are days in words ("3 May 2024",
-    "2024-05"), empty when not known; ``until`` is the first day on which it no longer holds."""
+    "2024-05"), empty when not known; it holds to the end of what ``until`` names."""
 
     statement: str
     kind: Kind
     since: str = ""
     until: str = ""
+
+
+def as_written(memory: Observation) -> Revision:
+    """A memory as a form shows it; ``revise`` with just that changes nothing."""
+    begun = memory.valid_from or memory.event_from
+    return Revision(memory.statement, memory.kind, _shown(begun), _shown(memory.last_day))
 
 
 def revise(
@@ -172,17 +178,20 @@ def _revised(before: Observation, revision: Revision, owner: str) -> Observation
 def _dated(before: Observation, revision: Revision) -> Observation:
     """A day that is left as it stood changes nothing, however exactly it was known."""
     now = Instant.now()
-    begun = before.valid_from or before.event_from
+    since, until = revision.since.strip(), revision.until.strip()
     after = before
-    if revision.since.strip() != _shown(begun):
-        after = _begun(after, revision.since.strip(), now)
-    if revision.until.strip() != _shown(before.valid_to):
-        until = revision.until.strip()
-        after = replace(after, valid_to=span_of(until, now).start if until else None)
+    if since != as_written(before).since:
+        after = _begun(after, since, now)
+    if until not in (as_written(before).until, _shown(before.valid_to)):
+        after = replace(after, valid_to=_day_after(until, now) if until else None)
     begun = after.valid_from or after.event_from
-    if begun and after.valid_to and after.valid_to < begun:
+    if after != before and begun and after.valid_to and after.valid_to <= begun:
         raise InputError("It cannot end before it begins.", next_step="Change one of the two days.")
     return after
+
+
+def _day_after(until: str, now: Instant) -> date:
+    return span_of(until, now).end + timedelta(days=1)
 
 
 def _begun(before: Observation, since: str, now: Instant) -> Observation:

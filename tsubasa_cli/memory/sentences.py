@@ -10,7 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tsubasa_cli.memory.cue_files import found
+from tsubasa_cli.memory.language import language_of
 from tsubasa_cli.memory.openings import announces, without_address
+from tsubasa_cli.memory.third_person.decoration import parts_sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +61,8 @@ _ABBREVIATION = re.compile(
     r"d\.\s?h|p\.\s?ej|a\.m|p\.m)|\b[A-Z])\.$"
 )
 _ORDINAL = re.compile(r"(?:^|\s)\d{1,2}\.$")
-_END = re.compile(
-    r"[.!?…]+[\"'”’)\]»]*(?=\s|$)|[。！？]+|\n+|[\U0001f300-\U0001faff\u2600-\u27bf\ufe0f]+(?=\s|$)"
-)
+_PICTURE = re.compile(r"[\U0001f300-\U0001faff\u2600-\u27bf\ufe0f]+$")
+_END = re.compile(rf"[.!?…]+[\"'”’)\]»]*(?=\s|$)|[。！？]+|\n+|{_PICTURE.pattern[:-1]}(?=\s|$)")
 _MOST_LENGTH = 600
 """Characters; a longer sentence is not something said about oneself but a text."""
 
@@ -123,8 +124,10 @@ def _cut(words: str, original: str) -> Iterator[Piece]:
 
 
 def _goes_on(so_far: str, rest: str) -> bool:
-    """A full stop that does not end the sentence."""
+    """A full stop or a picture that does not end the sentence."""
     following = rest.lstrip(" ")[:1]
+    if len(so_far) <= _MOST_LENGTH and _PICTURE.search(so_far):
+        return not parts_sentences(so_far, rest, language_of(so_far))
     if not so_far.endswith("."):
         return False
     if _ABBREVIATION.search(so_far) and not so_far.endswith(("etc.", "I.")):
@@ -272,7 +275,7 @@ _DOING = re.compile(
     r", (?=(?:bin|hab|habe|wohne|arbeite|lebe) (?:nämlich|halt|ja|eine?|in|bei|als|seit)\b)"
 )
 """Where the user goes on about themselves without a new "I"."""
-LAUGHED = re.compile(r"(?i), (?=[^,]{1,60}\b(?:lol|lmao|rofl|lmfao)\W*$)")
+LAUGHED = re.compile(r"(?i), (?=[^,]{1,60}\b(?:(?-i:lol|LOL|Lol)|lmao|rofl|lmfao)\W*$)")
 """Where the last part of a sentence is laughed at, which says nothing of what comes before."""
 _LEANING_END = re.compile(r"(?i)(?:^|\b(?:and|or|but|to|the|a|my|of|with|for))\W*$")
 

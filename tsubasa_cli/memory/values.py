@@ -6,7 +6,7 @@ Pure data. Days are local calendar days of whoever lived them; ``None`` is "not 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 
 from tsubasa_cli.storage.values import Instant
@@ -128,6 +128,16 @@ class Observation:
     supersedes: tuple[str, ...] = ()
     version: int = 1
     batch_id: str = ""
+
+    @property
+    def last_day(self) -> date | None:
+        """The last day on which it was true, as people say it ("until 30 May"); None for what has
+        no end. What was replaced on its first day was true on that day."""
+        if self.valid_to is None or self.valid_to == date.min:
+            return self.valid_to
+        begun = self.valid_from or self.event_from or date.min
+        return max(self.valid_to - timedelta(days=1), min(begun, self.valid_to))
+
     model_hash: str = ""
     prompt_hash: str = ""
 

@@ -53,7 +53,7 @@ def particulars(memory: Observation) -> str:
     """ "preference · said on 3 May 2026 · pinned"."""
     verb = "noted" if memory.origin is Origin.USER_EDITED else "said"
     said = f"{verb} on {wording.day(memory.recorded_at.local().date())}"
-    until = f"until {wording.day(memory.valid_to)}" if memory.valid_to else ""
+    until = f"until {wording.day(memory.last_day)}" if memory.last_day else ""
     pinned = "pinned" if memory.pinned and not is_gone(memory) else ""
     return " · ".join(part for part in (memory.kind, said, until, pinned) if part)
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from tsubasa_cli.memory.third_person import english, french, german, spanish
+from tsubasa_cli.memory.third_person.decoration import is_verb_pictured, without_decoration
 
 _TELLERS: dict[str, Callable[[str, str], str | None]] = {
     "en": english.tell,
@@ -46,8 +47,10 @@ _FIRST_PERSON = {
 def told(text: str, language: str, owner: str = "") -> str | None:
     """``text``, the user's words, as a sentence about ``owner`` ("" for "the user"); None where
     the grammar is not sure."""
-    plain = _tidy(text)
-    told = _TELLERS[language](plain, owner) if language in _TELLERS and plain else None
+    plain = without_decoration(text, language) if language in _TELLERS else ""
+    if not plain or is_verb_pictured(plain):
+        return None
+    told = _TELLERS[language](plain, owner)
     if told is None or speaks_in_first_person(told, language):
         return None
     return _sentence(told)
@@ -79,17 +82,6 @@ def speaks_in_first_person(text: str, language: str) -> bool:
     """Whether an "I" or "my" is left outside quotation marks."""
     pattern = _FIRST_PERSON.get(language, _FIRST_PERSON["en"])
     return bool(pattern.search(re.sub(r"[\"“„«‘「][^\"”“»’」]*[\"”“»’」]", "", text)))
-
-
-_PICTURES = re.compile(
-    r"[\U0001f000-\U0001faff\u2600-\u27bf\ufe0f\u200d]|(?<=\s)[:;]-?[)(DPp](?=\s|$)"
-)
-
-
-def _tidy(text: str) -> str:
-    text = re.sub(r"\s+", " ", _PICTURES.sub("", text)).strip(" ,;:–—-")
-    text = re.sub(r"(?i)[,\s]+(?:haha(?:ha)*|lol|hehe)\W*$", "", text)
-    return re.sub(r"[!.…]+$", "", text).rstrip()
 
 
 def _sentence(text: str) -> str:

@@ -135,8 +135,10 @@ class Changing(Looking):
 
     @work(group=DIALOG)
     async def action_edit(self) -> None:
+        from tsubasa_cli.memory.reshaping import as_written
+
         memory = self.one()
-        await self._edit(memory, _as_written(memory))
+        await self._edit(memory, as_written(memory))
 
     async def _edit(self, memory: Observation, begin: Revision) -> None:
         from tsubasa_cli.tui.inspect.dialogs import MemoryForm
@@ -253,26 +255,15 @@ def halves(statement: str) -> str:
 def merged(written: Revision, seen: Observation, now: Observation) -> Revision:
     """What the user wrote over ``now``: of what they left as they had ``seen`` it, what others made
     of it meanwhile stands."""
-    before, meanwhile = _as_written(seen), _as_written(now)
+    from tsubasa_cli.memory.reshaping import as_written
+
+    before, meanwhile = as_written(seen), as_written(now)
     changed = {
         each.name: getattr(written, each.name)
         for each in fields(written)
         if getattr(written, each.name) != getattr(before, each.name)
     }
     return replace(meanwhile, **changed)
-
-
-def _as_written(memory: Observation) -> Revision:
-    """A memory as its form shows it."""
-    from tsubasa_cli.memory.reshaping import Revision
-
-    begun = memory.valid_from or memory.event_from
-    return Revision(
-        memory.statement,
-        memory.kind,
-        begun.isoformat() if begun else "",
-        memory.valid_to.isoformat() if memory.valid_to else "",
-    )
 
 
 def _listed(tags: Sequence[str]) -> str:

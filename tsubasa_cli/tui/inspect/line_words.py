@@ -91,10 +91,11 @@ def notes(entry: Entry) -> list[str]:
 def validity(memory: Observation) -> str:
     """ "since 3 May 2026", "on 3 May 2026", "3 May 2026 – 4 June 2026", "said 3 May 2026"."""
     begun = memory.valid_from or memory.event_from
-    if begun and memory.valid_to:
-        return f"{short_day(begun)} – {short_day(memory.valid_to)}"
-    if memory.valid_to:
-        return f"until {short_day(memory.valid_to)}"
+    last = memory.last_day
+    if begun and last and begun != last:
+        return f"{short_day(begun)} – {short_day(last)}"
+    if last:
+        return f"on {short_day(last)}" if begun else f"until {short_day(last)}"
     if memory.valid_from:
         return f"since {short_day(memory.valid_from)}"
     if memory.event_from:
