@@ -255,6 +255,7 @@ class TestConfig:
         done = tsubasa("config", "set", "engine.gpu_layers", "-1")
         assert done.returncode == 0, done.stderr
         assert done.stderr.decode().strip() == "engine.gpu_layers is now -1."
+        assert "gpu_layers = -1" in home.settings.read_text()
         assert tsubasa("config", "set", "engine.gpu_layers", "-2").returncode == 2
         assert tsubasa("config", "set", "--help").returncode == 0
 
