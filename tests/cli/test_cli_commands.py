@@ -251,6 +251,14 @@ class TestConfig:
             "chat.thinking": False
         }
 
+    def test_a_value_may_begin_with_a_minus(self, home: Paths) -> None:
+        done = tsubasa("config", "set", "engine.gpu_layers", "-1")
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.decode().strip() == "engine.gpu_layers is now -1."
+        assert "gpu_layers = -1" in home.settings.read_text()
+        assert tsubasa("config", "set", "engine.gpu_layers", "-2").returncode == 2
+        assert tsubasa("config", "set", "--help").returncode == 0
+
     def test_an_unwritable_config_is_told(self, home: Paths) -> None:
         home.settings.mkdir()
         done = tsubasa("config", "set", "chat.thinking", "false")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import date
@@ -511,3 +512,21 @@ class TestErasing:
         again = tsubasa("add", "The user works at Siemens.")
         assert again.returncode == 2
         assert b"was erased before" in again.stderr
+
+
+@pytest.mark.parametrize("columns", [20, 40, 100])
+def test_a_list_shows_the_words_however_narrow_the_terminal(
+    learned: Observation, columns: int
+) -> None:
+    terminal = pexpect.spawn(
+        f"{sys.executable} -m tsubasa_cli memory list",
+        timeout=60,
+        encoding="utf-8",
+        dimensions=(24, columns),
+        env={**os.environ, "COLUMNS": str(columns)},
+    )
+    terminal.expect(pexpect.EOF)
+    lines = re.sub(r"\x1b\[[\d;]*m", "", terminal.before or "").splitlines()
+    assert "The user works at Siemens." in " ".join(" ".join(lines).split())
+    assert all(len(line.rstrip()) <= columns for line in lines)
+    assert learned.id in "".join(line.strip() for line in lines)

@@ -98,6 +98,14 @@ class TestMerge:
         assert log.by_slot("user", "home") == [holder]
 
 
+def test_what_was_replaced_is_not_to_be_restored_before_a_merge(log: MemoryLog) -> None:
+    tea, acme = known(log, "The user drinks tea."), known(log, "The user works at Acme.")
+    change(log, Op.SUPERSEDE, replace(acme, status=Status.SUPERSEDED))
+    with pytest.raises(InputError, match="is superseded") as raised:
+        reshaping.merge(log, [tea.id, acme.id], "Both.")
+    assert "Restore" not in raised.value.next_step
+
+
 class TestSplit:
     def test_each_part_keeps_days_tags_and_sources(self, log: MemoryLog) -> None:
         both = known(log, "The user has a dog and a cat.", tags=("pets",), pinned=True,

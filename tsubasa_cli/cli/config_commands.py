@@ -47,7 +47,7 @@ def path() -> None:
     typer.echo(str(context.paths().settings))
 
 
-@config_app.command("set")
+@config_app.command("set", context_settings={"ignore_unknown_options": True})
 def set_(
     key: Annotated[str, typer.Argument(help="The setting, for example chat.thinking.")],
     value: Annotated[str, typer.Argument(help="Its new value.")],

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 WIDE = 78
 WIDEST_ABOUT = 28
+NARROWEST_TABLE = 48
+"""Columns of a terminal; in a narrower one the words stand below the id and the day."""
 CLIPPED = 100
 """Characters of a statement in a line of the log."""
 
@@ -173,6 +175,9 @@ def _print_table(observations: Sequence[Observation]) -> None:
     from rich.text import Text
 
     console = context.console()
+    if console.width < NARROWEST_TABLE:
+        _print_below_each_other(observations)
+        return
     wide = console.width >= WIDE
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Id", no_wrap=True)
@@ -185,6 +190,17 @@ def _print_table(observations: Sequence[Observation]) -> None:
         style = "" if each.status is Status.ACTIVE else "dim"
         table.add_row(*(Text(context.printable(cell)) for cell in cells), style=style)
     console.print(table)
+
+
+def _print_below_each_other(observations: Sequence[Observation]) -> None:
+    from rich.text import Text
+
+    console = context.console()
+    for each in observations:
+        style = "" if each.status is Status.ACTIVE else "dim"
+        for line in (each.id, said(each), each.statement):
+            console.print(Text(context.printable(line), style=style), overflow="fold")
+        console.print()
 
 
 def _about(observation: Observation) -> str:

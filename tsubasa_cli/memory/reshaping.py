@@ -218,11 +218,14 @@ def _shown(day: date | None) -> str:
 
 
 def _require_mergeable(memories: Sequence[Observation]) -> None:
-    gone = [each for each in memories if each.status in (Status.SUPERSEDED, Status.FORGOTTEN)]
-    if gone:
-        raise InputError(
-            f"{gone[0].id} is {gone[0].status.value}.", next_step="Restore it first, then merge."
-        )
+    for each in memories:
+        if each.status is Status.FORGOTTEN:
+            raise InputError(f"{each.id} is forgotten.", next_step="Restore it first, then merge.")
+        if each.status is Status.SUPERSEDED:
+            raise InputError(
+                f"{each.id} is superseded: a later memory took its place.",
+                next_step="Merge the memory that replaced it instead.",
+            )
 
 
 def _union(first: Observation, others: Sequence[Observation], words: str) -> Observation:
