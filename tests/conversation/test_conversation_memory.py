@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from conversation.conftest import OpenOn
 
+from tsubasa_cli.conversation import recollection
 from tsubasa_cli.conversation.chat import Chat, Overrides
 from tsubasa_cli.conversation.events import ChatEvent, Obeyed, Recalling, ReplyEnded
 from tsubasa_cli.conversation.workspace import Workspace, open_chat
+from tsubasa_cli.engine.client import Engine
 from tsubasa_cli.engine.errors import PreemptedError
 from tsubasa_cli.engine.protocol import Message
 from tsubasa_cli.memory.block import HEAD, TAIL
@@ -53,6 +55,12 @@ async def asked(chat: Chat, text: str) -> tuple[list[ChatEvent], Turn]:
         async for event in answering:
             events.append(event)
     return events, next(event.turn for event in events if isinstance(event, ReplyEnded))
+
+
+def loaded_engine(workspace: Workspace) -> Engine:
+    engine = workspace.host.engine
+    assert engine is not None
+    return engine
 
 
 def block_of(workspace: Workspace, chat: Chat, reply: Turn) -> str:
@@ -136,6 +144,34 @@ class TestRecall:
         lines = block.splitlines()
         assert lines[0] == HEAD and lines[-1] == TAIL
         assert len(lines) - 2 == len(await chat.why(reply))
+
+    async def test_a_long_chat_still_remembers_when_the_share_is_spent(
+        self, open_on: OpenOn, tiny_qwen3: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The limits are four times theirs: the tiny model has a token for each letter."""
+        monkeypatch.setattr(recollection, "MOST_TOKENS", 4 * recollection.MOST_TOKENS)
+        monkeypatch.setattr(recollection, "LATE_TOKENS", 4 * recollection.LATE_TOKENS)
+        workspace = await open_on(tiny_qwen3)
+        set_value(workspace.paths, "memory.recall_count", "30")
+        set_value(workspace.paths, "memory.recall_share", "0.5")
+        workspace = await open_on(tiny_qwen3)
+        rooms = (f"The user's room number {n} is painted {'very ' * 30}grey." for n in range(30))
+        know(workspace, *rooms)
+        chat = open_chat(workspace)
+        sizes = [await self._recalled_for(workspace, chat, "How is each room painted?")]
+        for pet in ("parrot", "horse", "tortoise", "goldfish"):
+            know(workspace, f"The user's {pet} is called Rex.")
+            sizes.append(await self._recalled_for(workspace, chat, f"What is my {pet} called?"))
+        engine = loaded_engine(workspace)
+        assert engine.loaded is not None
+        assert sum(sizes) > engine.loaded.n_ctx / 2
+        assert all(0 < size <= recollection.LATE_TOKENS for size in sizes[1:]), sizes
+
+    async def _recalled_for(self, workspace: Workspace, chat: Chat, question: str) -> int:
+        """How many tokens ride with it."""
+        _, reply = await asked(chat, question)
+        block = block_of(workspace, chat, reply)
+        return (await loaded_engine(workspace).count((Message("user", block),))).texts[0]
 
     async def test_pinned_memories_always_come_along(
         self, open_on: OpenOn, tiny_qwen3: Path

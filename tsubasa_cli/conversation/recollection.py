@@ -1,7 +1,8 @@
 """What of the memory goes with a question: chosen once, within a budget, and kept with it.
 
 Recalled memories ride with the newest question, never in the system prompt: they are data. What is
-in the window already is not repeated, and all blocks together stay within a share of the window.
+in the window already is not repeated. Blocks may fill a share of the window, all together; when it
+is spent, a question still gets its best few, or a long chat would remember nothing any more.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 MOST_TOKENS = 1_500
 """All recalled blocks of a window together, however large it is (DESIGN §4)."""
+LATE_TOKENS = 120
+"""One block when that is spent, or an eighth of it in a small window: three or four records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ class Recollection:
         allowed = min(int(window * self.settings.recall_share), MOST_TOKENS)
         riding = await self.blocks(path[-1].session_id)
         taken = sum(await _sizes(engine, [riding[t.id] for t in path if t.id in riding]))
-        return min(allowed - taken, room)
+        return min(max(allowed - taken, min(LATE_TOKENS, allowed // 8)), room)
 
     async def _fit(
         self, engine: Engine, recalled: Sequence[Recalled], budget: int

@@ -182,7 +182,7 @@ def _dated(before: Observation, revision: Revision) -> Observation:
     after = before
     if since != as_written(before).since:
         after = _begun(after, since, now)
-    if until not in (as_written(before).until, _shown(before.valid_to)):
+    if until != as_written(before).until:
         after = replace(after, valid_to=_day_after(until, now) if until else None)
     begun = after.valid_from or after.event_from
     if after != before and begun and after.valid_to and after.valid_to <= begun:

@@ -115,7 +115,8 @@ class MemorySettings(Section):
     """Most memories that go with one question; 0 recalls nothing."""
 
     recall_share: Annotated[float, Interval(ge=0.0, le=0.5)] = 0.15
-    """Largest share of the context window that recalled memories may fill, all together."""
+    """Share of the context window that recalled memories may fill, all together; when it is spent,
+    each question still gets a few."""
 
     idle_seconds: Annotated[int, Ge(0)] = 45
     """How long the chat is left alone before it distils what was said; 0 never does so by itself
