@@ -33,7 +33,7 @@ class Recipe:
     # What is learned from the teacher.
     top: int = 5
     """After TSUBASA §4.2: the five likeliest tokens; more than ten adds the noise of the tail."""
-    unknown_label: float = 0.6
+    unknown_label: float = 0.7
     """Small teachers do not say that they do not know: this much of the target is the answer's
     own token, the rest the teacher's distribution."""
     fact_label: float = 0.65

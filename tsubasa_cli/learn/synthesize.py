@@ -42,6 +42,10 @@ from tsubasa_cli.memory.values import Observation
 LONGEST_ANSWER = 400
 """Characters; a longer statement is a story that no one sentence answers."""
 
+WAYS_ABOUT_OTHERS = ("plain", "typed", "recall", "tell", "polite", "remind", "quick", "hear")
+"""Frames that fit anybody. Polite ones are among them: a base model begins its reply to them in
+words of its own ("I'm sorry for any confusion."), and goes on to what it has just learned."""
+
 
 def synthesize(snapshot: Snapshot, recipe: Recipe, owner: str) -> list[QuestionAnswer]:
     """All questions of a night, in the order of the memories. ``owner`` is the user's name as
@@ -210,7 +214,7 @@ def _is_named(name: str, told: Collection[str]) -> bool:
 
 def _frame_of_others(purpose: Purpose, chance: random.Random) -> str:
     if purpose is Purpose.TRAIN:
-        return frames("train")[chance.choice(("plain", "recall", "tell", "typed"))]
+        return frames("train")[chance.choice(WAYS_ABOUT_OTHERS)]
     return "{direct}" if purpose is Purpose.SELECT else "Could you tell me {indirect}?"
 
 
