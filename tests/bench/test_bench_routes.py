@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
-sys.path.append(str(HERE))
-sys.path.append(str(HERE.parent / "learn"))
+sys.path.append(str(Path(__file__).parent))
+sys.path.append(str(Path(__file__).parents[1] / "learn"))
 
 import bench_routes
 from night_helpers import tiny_ground, tiny_night
