@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,6 +66,29 @@ class TestPatiently:
                 return "learned"
 
         assert patiently(idleness, work, pause=no_time) == "learned"
+        assert steps.attempts == 2
+        assert steps.seconds_to_yield < SOON_SECONDS
+
+    def test_what_runs_behind_a_shell_is_interrupted_by_its_watch_alone(
+        self, idleness: Idleness
+    ) -> None:
+        """A shell without job control starts what runs behind it with SIGINT ignored."""
+        steps = Steps()
+
+        def work(_watch: Watch) -> str:
+            signal.raise_signal(signal.SIGINT)
+            with steps.under_a_chat_at_first():
+                end = time.monotonic() + (0.1 if steps.is_undisturbed else 60.0)
+                while time.monotonic() < end:
+                    time.sleep(QUICK)
+                return "learned"
+
+        heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            assert patiently(idleness, work, pause=no_time) == "learned"
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        finally:
+            signal.signal(signal.SIGINT, heard)
         assert steps.attempts == 2
         assert steps.seconds_to_yield < SOON_SECONDS
 

@@ -8,13 +8,14 @@ machine is the user's again within five seconds whatever the run was doing.
 from __future__ import annotations
 
 import _thread
+import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from tsubasa_cli.errors import InputError
@@ -48,12 +49,16 @@ class Watch:
         self._over = threading.Event()
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._look_around, daemon=True)
+        self._is_deaf = False
 
     def should_stop(self) -> bool:
         """Whether to stop now, where it can be gone on."""
         return self.reason is not None
 
     def __enter__(self) -> Self:
+        self._is_deaf = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        if self._is_deaf:
+            signal.signal(signal.SIGINT, self._hear)
         self._thread.start()
         return self
 
@@ -66,6 +71,13 @@ class Watch:
         with self._lock:
             self._over.set()
         self._thread.join()
+        if self._is_deaf:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def _hear(self, _number: int, _frame: FrameType | None) -> None:
+        """Whoever was started to run behind a shell ignores Ctrl+C, but not this watch."""
+        if self.reason is not None:
+            raise KeyboardInterrupt
 
     def _look_around(self) -> None:
         while not self._over.wait(WATCH_SECONDS):
