@@ -342,7 +342,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=SHOWN[-1])
     parser.add_argument("--sessions", type=int, default=1)
     parser.add_argument("--window", type=int, default=8_192)
-    parser.add_argument("--reply-tokens", type=int, default=32)
+    parser.add_argument("--reply-tokens", type=int, default=16)
     parser.add_argument(
         "--brief", action="store_true", help="ask in Mem0's way in the turns that are shown alone"
     )
