@@ -28,12 +28,12 @@ def search(
 
     Example: tsubasa memory search "where did I work" --as-of 2024-05-01
     """
-    from tsubasa_cli.memory.by_hand import day_of
+    from tsubasa_cli.memory.by_hand import day_named
     from tsubasa_cli.memory.memory import Memory
     from tsubasa_cli.storage.values import Instant
 
     now = Instant.now()
-    day = day_of(as_of, now) if as_of else None
+    day = day_named(as_of, now) if as_of else None
     memory = Memory(context.paths(), context.say, context.settings().memory.embedder)
     try:
         memory.catch_up()

@@ -228,7 +228,7 @@ def _is_all(text: str, span: DateSpan) -> bool:
     )
 
 
-def day_of(text: str, now: Instant) -> date:
+def day_named(text: str, now: Instant) -> date:
     """The last day of what ``text`` names; ``InputError`` when it names none."""
     return span_of(text, now).end
 
