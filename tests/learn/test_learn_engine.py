@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,19 @@ class TestSideBySide:
         assert len({completion.text for completion in alone}) >= 5
         assert await engine.complete_all(prompts, max_tokens=12) == alone
         assert await engine.complete_all(prompts[:1], max_tokens=12) == alone[:1]
+
+    async def test_each_draws_as_it_would_alone_with_the_seed_of_its_place(
+        self, engine: Engine, tiny_model: Path
+    ) -> None:
+        await engine.load(_spec(tiny_model))
+        drawing = Sampling(temperature=1.5, top_p=1.0, top_k=0, seed=7)
+        prompts = [ASKED] * 3
+        drawn = await engine.complete_all(prompts, max_tokens=8, sampling=drawing)
+        assert drawn == [
+            await engine.complete(ASKED, max_tokens=8, sampling=replace(drawing, seed=7 + place))
+            for place in range(3)
+        ]
+        assert len({each.text for each in drawn}) == 3
 
     async def test_a_reply_that_ends_is_whole_and_others_go_on(
         self, engine: Engine, smollm2: Path

@@ -330,15 +330,18 @@ class Engine:
         return Completion(done.text, done.is_whole)
 
     async def complete_all(
-        self, prompts: Sequence[Sequence[Message]], *, max_tokens: int
+        self,
+        prompts: Sequence[Sequence[Message]],
+        *,
+        max_tokens: int,
+        sampling: Sampling = GREEDY,
     ) -> list[Completion]:
-        """The likeliest reply, without thinking, to each of ``prompts``. They are made side by
-        side, which is several times faster than one after the other, and rounds a little
-        differently. Raises as ``score``; ``OutOfMemoryError`` without room for their cache."""
-        entries = tuple(map(tuple, prompts))
-        made = await self._last(
-            self._survive(lambda i: CompleteAll(i, entries, max_tokens)), CompletedAll
-        )
+        """A reply, without thinking, to each of ``prompts``; with a seed, each draws with that
+        and its place. They are made side by side, which is several times faster than one after
+        the other, and rounds a little differently. Raises as ``score``; ``OutOfMemoryError``
+        without room for their cache."""
+        ask = (tuple(map(tuple, prompts)), max_tokens, sampling)
+        made = await self._last(self._survive(lambda i: CompleteAll(i, *ask)), CompletedAll)
         return [Completion(*each) for each in zip(made.texts, made.are_whole, strict=True)]
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:

@@ -177,9 +177,9 @@ class NativeContext:
         if code != 0:
             raise NativeError("decode", f"llama_decode returned {code}.")
 
-    def sample(self, chain: Any) -> int:
-        """What a llama.cpp sampler ``chain`` makes of the logits evaluated last."""
-        return int(llama.llama_sampler_sample(chain, self._context, -1))
+    def sample(self, chain: Any, index: int = -1) -> int:
+        """What a llama.cpp sampler ``chain`` makes of the logits at ``index``, as in ``logits``."""
+        return int(llama.llama_sampler_sample(chain, self._context, index))
 
     def logits(self, index: int = -1) -> npt.NDArray[np.float32]:
         """Logits of the token at ``index`` of the last batch, -1 for the last that has some; a

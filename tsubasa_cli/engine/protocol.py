@@ -187,12 +187,13 @@ class Complete(Work):
 
 @dataclass(frozen=True, slots=True)
 class CompleteAll(Work):
-    """The likeliest reply, without thinking, to each of ``prompts``, of up to ``max_tokens``;
-    several are made at once."""
+    """A reply, without thinking, to each of ``prompts``, of up to ``max_tokens``; several are made
+    at once. With a seed in ``sampling`` each draws with that and its place."""
 
     kind = "complete_all"
     prompts: tuple[tuple[Message, ...], ...]
     max_tokens: int
+    sampling: Sampling
 
 
 @dataclass(frozen=True, slots=True)

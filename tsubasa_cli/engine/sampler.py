@@ -28,11 +28,12 @@ class Sampler:
         for link in _links(context.model, sampling):
             llama.llama_sampler_chain_add(self._chain, link)
 
-    def next_token(self) -> int:
-        """Sample (and account for) a token from the logits evaluated last."""
+    def next_token(self, index: int = -1) -> int:
+        """Sample (and account for) a token from the logits at ``index`` of the last batch, -1 for
+        those evaluated last."""
         if self._grammar is None:
-            return self._context.sample(self._chain)
-        return self._grammar.sample(self._chain, self._context.logits())
+            return self._context.sample(self._chain, index)
+        return self._grammar.sample(self._chain, self._context.logits(index))
 
     def close(self) -> None:
         llama.llama_sampler_free(self._chain)

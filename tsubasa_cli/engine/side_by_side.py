@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from tsubasa_cli.engine.native import NativeModel
 from tsubasa_cli.engine.native_context import SLICE, ContextShape, NativeContext, Part
 from tsubasa_cli.engine.prompt import PromptMaker
-from tsubasa_cli.engine.protocol import CompleteAll, CompletedAll
+from tsubasa_cli.engine.protocol import CompleteAll, CompletedAll, Sampling
 from tsubasa_cli.engine.reply import PieceDecoder
+from tsubasa_cli.engine.sampler import Sampler
 from tsubasa_cli.engine.window import common_prefix
 
 AT_ONCE = 8
@@ -29,8 +31,8 @@ GiveWay = Callable[[], None]
 def completed_all(
     model: NativeModel, maker: PromptMaker, request: CompleteAll, give_way: GiveWay
 ) -> CompletedAll:
-    """The likeliest replies to all prompts of ``request``, in a context that lives as long as
-    this. ``NativeError`` with code "memory" when there is no room for it."""
+    """Replies to all prompts of ``request``, in a context that lives as long as this.
+    ``NativeError`` with code "memory" when there is no room for it."""
     prompts = [maker.forced(messages, "") for messages in request.prompts]
     if not prompts:
         return CompletedAll(request.id, (), (), 0)
@@ -38,19 +40,33 @@ def completed_all(
     size = longest * (min(AT_ONCE, len(prompts)) + 1)
     context = NativeContext(model, ContextShape(size, outputs=SLICE, sequences=AT_ONCE + 1))
     context.give_up_when(lambda: False)
+    voices: list[_Voice] = []
     try:
-        choir = _Choir(context, prompts, request.max_tokens, give_way)
-        voices = choir.sing()
+        for place, prompt in enumerate(prompts):
+            sampler = Sampler(context, _of_its_own(request.sampling, place))
+            voices.append(_Voice(model, prompt, request.max_tokens, sampler))
+        choir = _Choir(context, voices, give_way)
+        choir.sing()
     finally:
+        for voice in voices:
+            voice.sampler.close()
         context.close()
     texts = tuple(voice.text for voice in voices)
     return CompletedAll(request.id, texts, tuple(v.is_whole for v in voices), choir.evaluated)
 
 
+def _of_its_own(sampling: Sampling, place: int) -> Sampling:
+    """Two prompts that are the same need not get the same reply."""
+    return sampling if sampling.seed is None else replace(sampling, seed=sampling.seed + place)
+
+
 class _Voice:
     """One reply while it is made. ``waiting`` are tokens that are not computed yet."""
 
-    def __init__(self, model: NativeModel, prompt: Sequence[int], most: int) -> None:
+    def __init__(
+        self, model: NativeModel, prompt: Sequence[int], most: int, sampler: Sampler
+    ) -> None:
+        self.sampler = sampler
         self._model = model
         self._pieces = PieceDecoder(model)
         self._left = most
@@ -87,18 +103,17 @@ class _Choir:
     def __init__(
         self,
         context: NativeContext,
-        prompts: Sequence[Sequence[int]],
-        most: int,
+        voices: Sequence[_Voice],
         give_way: GiveWay,
     ) -> None:
         self._context = context
         self._give_way = give_way
-        self._all = [_Voice(context.model, prompt, most) for prompt in prompts]
-        self._shared = self._begin_alike(prompts)
+        self._all = voices
+        self._shared = self._begin_alike([voice.waiting for voice in voices])
         self.evaluated = 0
 
-    def sing(self) -> list[_Voice]:
-        """The voices with their texts, in the order of the prompts."""
+    def sing(self) -> None:
+        """Until every voice has its text."""
         self._read_beginning()
         waiting = deque(voice for voice in self._all if not voice.is_over)
         free, singing = list(range(AT_ONCE)), list[_Voice]()
@@ -108,7 +123,6 @@ class _Choir:
             self._step(singing)
             free.extend(voice.sequence for voice in singing if voice.is_over)
             singing = [voice for voice in singing if not voice.is_over]
-        return self._all
 
     def _begin_alike(self, prompts: Sequence[Sequence[int]]) -> int:
         """Tokens that all prompts begin with and something follows; none where the architecture
@@ -138,7 +152,7 @@ class _Choir:
         for voice, part in parts:
             at += len(part.tokens)
             if part.is_last:
-                voice.go_on(int(self._context.logits(at).argmax()))
+                voice.go_on(voice.sampler.next_token(at))
 
     def _compute(self, parts: Sequence[Part]) -> None:
         self._give_way()
