@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 import resource
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 from night_helpers import TINY, tiny_night
 
+from tsubasa_cli.engine.protocol import Sampling
+from tsubasa_cli.learn.base_engine import engine_with
 from tsubasa_cli.learn.cache import Cache
 from tsubasa_cli.learn.candidates import Candidate, Deployed, Written, candidates_for, deploy
 from tsubasa_cli.learn.gate import passing
-from tsubasa_cli.learn.gate.exam import Paper, Part, Result, set_paper
+from tsubasa_cli.learn.gate.exam import REPLIES, Paper, Part, Result, set_paper, take_exam
 from tsubasa_cli.learn.gate.passing import Gate
 from tsubasa_cli.learn.gate.remembered import Remembered
 from tsubasa_cli.learn.gate.verdict import Check, contains, passes, verdict
@@ -31,6 +33,8 @@ from tsubasa_cli.learn.stages import (
     train_stage,
 )
 from tsubasa_cli.learn.values import About, Apply, Purpose, QuestionAnswer, RunState
+from tsubasa_cli.models.presets import sampling_for
+from tsubasa_cli.storage.settings import SamplingSettings
 
 
 def _qa(number: int, about: About, value: str = "") -> QuestionAnswer:
@@ -66,12 +70,13 @@ def _result(
         nll_noted=dict.fromkeys(nll, noted),
         said={q.id: others if q.about is About.OTHERS else "Biscuit" for q in QUESTIONS},
         said_noted={},
-        controls=list(controls),
+        controls=[[reply] for reply in controls],
         prose=[(100 * math.log(perplexity) * w, 100) for w in wobble],
         form=list(form),
     )
 
 
+GENERAL = "general questions"
 BASE = _result(4.0)
 GOOD = _result(1.5, perplexity=10.1)
 
@@ -122,13 +127,32 @@ def test_a_change_that_did_not_survive_is_refused() -> None:
 def test_two_lost_controls_are_forgiven_and_three_are_not() -> None:
     controls = (CONTROLS[0],) * 3
     paper = replace(PAPER, controls=controls)
-    base = replace(BASE, controls=["Paris"] * 3)
+    base = replace(BASE, controls=[["Paris"]] * 3)
     for lost, is_fine in ((2, True), (3, False)):
-        after = replace(GOOD, controls=["Rome"] * lost + ["Paris"] * (3 - lost))
+        after = replace(GOOD, controls=[["Rome"]] * lost + [["Paris"]] * (3 - lost))
         [check] = [
             c for c in verdict(paper, base, after, 1.0, Recipe()) if c.name == "general questions"
         ]
         assert check.passed is is_fine
+
+
+def test_what_is_learned_elsewhere_makes_up_for_no_lost_control() -> None:
+    paper = replace(PAPER, controls=(CONTROLS[0],) * 6)
+    right, wrong = ["Paris"], ["Rome"]
+    base = replace(BASE, controls=[right] * 3 + [wrong] * 3)
+    after = replace(GOOD, controls=[wrong] * 3 + [right] * 3)
+    [check] = [c for c in verdict(paper, base, after, 1.0, Recipe()) if c.name == GENERAL]
+    assert (check.value, check.passed) == (3.0, False)
+
+
+def test_of_several_replies_the_share_that_is_right_counts() -> None:
+    paper = replace(PAPER, controls=(CONTROLS[0],) * 3)
+    base = replace(BASE, controls=[["Paris"] * 3, ["Paris", "Paris", "Rome"], ["Rome"] * 3])
+    after = replace(GOOD, controls=[["Paris", "Rome", "Rome"], ["Paris"] * 3, ["Rome"] * 3])
+    [check] = [c for c in verdict(paper, base, after, 1.0, Recipe()) if c.name == GENERAL]
+    assert check.value == pytest.approx(2 / 3 - 1 / 3)
+    assert check.told.startswith("2 of 3 ")
+    assert "1 of these" in check.told
 
 
 def test_what_the_base_did_too_is_no_new_fault() -> None:
@@ -177,8 +201,8 @@ def test_a_short_paper_turns_away_what_fails_beyond_doubt(
     lost: int, kept: int, is_hopeless: bool
 ) -> None:
     controls = (CONTROLS[0],) * (lost + kept)
-    paper, said = replace(PAPER, controls=controls), ["Rome"] * lost + ["Paris"] * kept
-    base = replace(BASE, controls=["Paris"] * (lost + kept))
+    paper, said = replace(PAPER, controls=controls), [["Rome"]] * lost + [["Paris"]] * kept
+    base = replace(BASE, controls=[["Paris"]] * (lost + kept))
     after = replace(GOOD, controls=said)
     checks = {c.name: c for c in verdict(paper, base, after, 1.0, Recipe())}
     assert checks["general questions"].is_hopeless is is_hopeless
@@ -198,6 +222,30 @@ async def test_the_base_is_asked_once_and_another_base_for_itself(tmp_path: Path
             assert await Remembered(cache, base)(["prose", "a text"], compute) == [[1.5, 3]]
         await Remembered(cache, "one")(["prose", "another text"], compute)
     assert len(asked) == 3
+
+
+@pytest.mark.parametrize(("temperature", "replies"), [(0.0, 1), (0.7, REPLIES)])
+async def test_general_questions_are_heard_as_often_as_luck_has_a_say(
+    ground: Ground, temperature: float, replies: int
+) -> None:
+    night = tiny_night(ground)
+    paper = Paper((), (), CONTROLS, ())
+    async with engine_with(ground.paths, ground.settings.engine, night.base.path) as engine:
+        exams = [
+            await take_exam(
+                engine, paper, {}, "Be brief.", Sampling(temperature), lambda _done, _all: None
+            )
+            for _ in range(2)
+        ]
+    assert [len(said) for said in exams[0].controls] == [replies] * len(CONTROLS)
+    assert len({text for said in exams[0].controls for text in said}) >= replies
+    assert exams[0].controls == exams[1].controls, "the same seeds every time"
+
+
+async def test_it_speaks_as_a_chat_of_the_user_would(ground: Ground) -> None:
+    assert tiny_night(ground).sampling == Sampling(**asdict(sampling_for("qwen3", thinking=False)))
+    cooler = replace(ground.settings, sampling=SamplingSettings(temperature=0.1))
+    assert tiny_night(replace(ground, settings=cooler)).sampling.temperature == 0.1
 
 
 class TestOrder:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from tsubasa_cli.conversation.events import EngineState, Phase
 from tsubasa_cli.conversation.kv_states import KvStates
+from tsubasa_cli.conversation.sampling import chat_sampling
 from tsubasa_cli.engine.client import Engine
 from tsubasa_cli.engine.protocol import (
     Done,
@@ -29,7 +30,6 @@ from tsubasa_cli.engine.protocol import (
 from tsubasa_cli.errors import EngineError, StorageError, TsubasaError
 from tsubasa_cli.models.fit import check_fits, choose_context, estimate_bytes
 from tsubasa_cli.models.machine import Machine, this_machine
-from tsubasa_cli.models.presets import sampling_for
 from tsubasa_cli.models.shelf import Model, ModelShelf
 from tsubasa_cli.storage.paths import Paths
 from tsubasa_cli.storage.settings import Settings
@@ -236,9 +236,8 @@ class EngineHost:
     def sampling(self, thinking: bool, overrides: Mapping[str, float | int]) -> Sampling:
         """The family's recommendation, then the settings, then ``overrides``."""
         family = self._model.family if self._model else ""
-        preset = asdict(sampling_for(family, thinking))
-        chosen = self._settings.sampling.chosen()
-        return Sampling(**{**preset, **chosen, **overrides})
+        settings = self._settings.sampling
+        return chat_sampling(family, settings, thinking=thinking, overrides=overrides)
 
     # ------------------------------------------------------------------ KV states
 

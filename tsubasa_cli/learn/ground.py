@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tsubasa_cli.conversation.sampling import chat_sampling
+from tsubasa_cli.engine.protocol import Sampling
 from tsubasa_cli.learn.recipe import Recipe
 from tsubasa_cli.learn.runs import RunStore
 from tsubasa_cli.learn.values import Apply, PausedError, Stage
@@ -186,6 +188,11 @@ class Night:
     @property
     def system_prompt(self) -> str:
         return self.ground.settings.chat.system_prompt
+
+    @property
+    def sampling(self) -> Sampling:
+        """How a chat with the base draws its replies, when it does not think first."""
+        return chat_sampling(self.base.family, self.ground.settings.sampling, thinking=False)
 
     @property
     def owner(self) -> str:

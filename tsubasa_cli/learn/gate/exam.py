@@ -1,5 +1,8 @@
 """The exam: one model file, asked through the real engine, as a chat would ask it.
 
+What it says, it says as in a chat: drawn with the sampling that suits the model and the user's
+settings, from fixed seeds. The likeliest reply alone would tell of a reply that few chats show.
+
 The same exam is taken by the base and by each candidate; what differs between them is what
 learning did. Nothing here knows which of them it examines. It comes in parts, so that a candidate
 that fails one need not take the others.
@@ -20,7 +23,9 @@ from tsubasa_cli.learn.materials import Control
 from tsubasa_cli.learn.values import About, QuestionAnswer
 
 ANSWER_TOKENS = 40
-PLAIN = Sampling(temperature=0.0)
+SEED = 1
+REPLIES = 3
+"""To each general question: one of them is luck."""
 THOUGHTFUL = Sampling(temperature=0.6, top_p=0.95, top_k=20, seed=0)
 THINKING_TOKENS = 200
 AT_ONCE = 8
@@ -60,21 +65,21 @@ class Paper:
     def size(self) -> int:
         """Steps that the exam is counted in."""
         asked = len(self.questions) + len(self.spoken) + len(self.noted)
-        return asked + len(self.controls) + len(self.prose)
+        return asked + REPLIES * len(self.controls) + len(self.prose)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     """What a model answered. By question id: ``nll`` per token of the right answer without notes,
     ``nll_noted`` with them; ``said`` and ``said_noted`` the model's own answers. ``controls`` by
-    place; ``prose`` per passage (nats, tokens). ``form`` says what is wrong with replies, if
-    anything is. ``parts`` are those that were taken."""
+    place, several replies each; ``prose`` per passage (nats, tokens). ``form`` says what is wrong
+    with replies, if anything is. ``parts`` are those that were taken."""
 
     nll: dict[str, float] = field(default_factory=dict)
     nll_noted: dict[str, float] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)
     said_noted: dict[str, str] = field(default_factory=dict)
-    controls: list[str] = field(default_factory=list)
+    controls: list[list[str]] = field(default_factory=list)
     prose: list[tuple[float, int]] = field(default_factory=list)
     form: list[str] = field(default_factory=list)
     parts: tuple[str, ...] = tuple(Part)
@@ -132,13 +137,16 @@ async def take_exam(
     paper: Paper,
     notes: Notes,
     system_prompt: str,
+    sampling: Sampling,
     progress: Progress,
     remember: Remember = afresh,
     is_enough: Callable[[Result], bool] = lambda _result: False,
 ) -> Result:
-    """Put ``paper`` before the model that ``engine`` has loaded. What no memory bears on is asked
-    through ``remember``. After each part ``is_enough`` may end the exam."""
-    examiner = _Examiner(engine, paper, notes, system_prompt, progress, remember)
+    """Put ``paper`` before the model that ``engine`` has loaded, which speaks as ``sampling`` says.
+    What no memory bears on is asked through ``remember``. After each part ``is_enough`` may end
+    the exam."""
+    manner = replace(sampling, seed=SEED)
+    examiner = _Examiner(engine, paper, notes, system_prompt, manner, progress, remember)
     return await examiner.examine(is_enough)
 
 
@@ -149,6 +157,7 @@ class _Examiner:
         paper: Paper,
         notes: Notes,
         system_prompt: str,
+        sampling: Sampling,
         progress: Progress,
         remember: Remember,
     ) -> None:
@@ -156,6 +165,7 @@ class _Examiner:
         self._paper = paper
         self._notes = notes
         self._system = system_prompt
+        self._sampling = sampling
         self._progress = progress
         self._remember = remember
         self._done = 0
@@ -210,8 +220,14 @@ class _Examiner:
 
     async def _controls(self) -> dict[str, Any]:
         questions = [control.question for control in self._paper.controls]
-        key = ["controls", self._system, *questions]
-        return {"controls": await self._remember(key, lambda: self._answers(questions))}
+        key = ["controls", self._system, str(REPLIES), str(self._sampling), *questions]
+        return {"controls": await self._remember(key, lambda: self._repeatedly(questions))}
+
+    async def _repeatedly(self, questions: Sequence[str]) -> list[list[str]]:
+        """Per question its replies, drawn one by one; the likeliest is drawn once."""
+        count = REPLIES if self._sampling.temperature > 0 else 1
+        said = await self._answers([text for text in questions for _ in range(count)])
+        return [said[start : start + count] for start in range(0, len(said), count)]
 
     async def _alone(self) -> dict[str, Any]:
         nll = {qa.id: await self._nll(qa, self._packed(qa)) for qa in self._paper.questions}
@@ -230,7 +246,9 @@ class _Examiner:
             prompt = self._packed(qa, self._beside(qa))
             nll[qa.id] = await self._nll(qa, prompt)
             if qa.id in spoken:
-                done = await self._engine.complete(prompt, max_tokens=ANSWER_TOKENS, sampling=PLAIN)
+                done = await self._engine.complete(
+                    prompt, max_tokens=ANSWER_TOKENS, sampling=self._sampling
+                )
                 said[qa.id] = done.text.strip()
         return {"nll_noted": nll, "said_noted": said}
 
@@ -259,14 +277,20 @@ class _Examiner:
         for start in range(0, len(questions), AT_ONCE):
             some = questions[start : start + AT_ONCE]
             prompts = [packed(text, (), self._notes, self._system) for text in some]
-            done = await self._engine.complete_all(prompts, max_tokens=ANSWER_TOKENS)
+            done = await self._engine.complete_all(
+                prompts, max_tokens=ANSWER_TOKENS, sampling=self._at(start)
+            )
             said.extend(each.text.strip() for each in done)
             self._step(len(some))
         return said
 
+    def _at(self, place: int) -> Sampling:
+        """With a seed of its own for every place."""
+        return replace(self._sampling, seed=SEED + place)
+
     async def _reply(self, question: str, thinking: bool) -> Done:
         prompt = packed(question, (), self._notes, self._system)
-        sampling = THOUGHTFUL if thinking else PLAIN
+        sampling = THOUGHTFUL if thinking else self._sampling
         most = THINKING_TOKENS if thinking else ANSWER_TOKENS
         events = self._engine.generate(
             prompt, sampling, thinking=thinking, max_tokens=most, settle=False

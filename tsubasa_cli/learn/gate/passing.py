@@ -197,7 +197,14 @@ class Gate:
         asked = self._papers[paper]
         async with engine_with(ground.paths, ground.settings.engine, model, adapter) as engine:
             return await take_exam(
-                engine, asked, self._notes, system, self._step, remember, is_enough
+                engine,
+                asked,
+                self._notes,
+                system,
+                self._night.sampling,
+                self._step,
+                remember,
+                is_enough,
             )
 
     def _base_key(self) -> tuple[str, ...]:
