@@ -15,6 +15,8 @@ from learn_persona import active_facts, persona
 from tsubasa_cli.engine.weighing import LONGEST_TEXT
 from tsubasa_cli.learn import materials
 from tsubasa_cli.learn.asking.frames import people
+from tsubasa_cli.learn.prepare import replay_for
+from tsubasa_cli.learn.recipe import Recipe
 from tsubasa_cli.memory.language import language_of
 from tsubasa_cli.memory.slots import slot_of
 from tsubasa_cli.memory.subjects import subject_of
@@ -31,6 +33,16 @@ def test_replay_is_large_and_varied() -> None:
     assert len(languages) >= 10
     assert min(languages[language] for language in SPOKEN) >= 40
     assert len({prompt.task for prompt in prompts}) >= 12
+
+
+@pytest.mark.parametrize("count", [0, 1, 50, 400, 10_000])
+def test_short_questions_have_their_share_of_a_night_and_nothing_comes_twice(count: int) -> None:
+    known = materials.replay_prompts()
+    chosen = replay_for(min(count, len(known)), Recipe())
+    assert len({prompt.text for prompt in chosen}) == len(chosen) == min(count, len(known))
+    short = sum(prompt.task == "fact" for prompt in chosen)
+    there = sum(prompt.task == "fact" for prompt in known)
+    assert short == min(round(Recipe().short_share * len(chosen)), there)
 
 
 def test_replay_is_written_in_the_language_that_it_says() -> None:

@@ -21,6 +21,9 @@ MOST_THINKING_TOKENS = 256
 THINKING_SHARE = 0.15
 """Of the ordinary requests to a model that thinks: its thinking is to stay as it is."""
 
+SHORT = "fact"
+"""The task of prompts that ask for one word or two."""
+
 REPLAY_AT_ONCE = 16
 """Ordinary requests that are answered together."""
 
@@ -30,11 +33,13 @@ Reply = tuple[str, str | None]
 
 
 def replay_for(count: int, recipe: Recipe) -> list[ReplayPrompt]:
-    """``count`` ordinary prompts, each once as long as there are enough."""
+    """Up to ``count`` ordinary prompts, none twice, short questions their share of them."""
     known = list(replay_prompts())
     random.Random(f"{recipe.seed} replay").shuffle(known)
-    rounds = -(-count // max(len(known), 1))
-    return (known * rounds)[:count]
+    short = [prompt for prompt in known if prompt.task == SHORT]
+    others = [prompt for prompt in known if prompt.task != SHORT]
+    wanted = min(round(count * recipe.short_share), len(short))
+    return [*short[:wanted], *others[: count - wanted]]
 
 
 def replay_count(lessons: int, recipe: Recipe) -> int:

@@ -22,9 +22,13 @@ class Recipe:
     unknown_share: float = 0.15
     """Questions about what was never told, against those about facts."""
     past_share: float = 1.0
-    replay_share: float = 0.33
+    replay_share: float = 0.42
     """Of all lessons: without a third of ordinary requests, answered as before, 50 steps are enough
     to move the capital of France."""
+    short_share: float = 0.6
+    """Of those: short questions of general knowledge, which resemble what is asked about the user
+    and go first. With 26 of them a night SmolLM2 lost 6 right answers of 50, and "86,400" from the
+    lesson about seconds became the hours of a day: it takes many, not often."""
     recalled_share: float = 0.15
     irrelevant_share: float = 0.15
     """Lessons whose student has the right notes, or others, beside the question, as in a chat.
