@@ -1,6 +1,6 @@
 """What recall costs as memory grows: latency by part, ingest, rebuild and size.
 
-    python tests/bench/bench_recall_scale.py [COUNT ...]      default: 1000 10000
+    python tests/bench/bench_recall_scale.py [COUNT ...] [--to assets/bench]
 
 A made-up life: every observation comes from one turn. "bare" is one Chroma query and one FTS5
 query for the same question, in the same run, with nothing around them; recall does more (turns
@@ -9,19 +9,21 @@ too, time, fusion, reading the records) and may cost 1.5 times their sum, embedd
 
 from __future__ import annotations
 
+import argparse
 import random
 import sqlite3
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import chromadb
 import numpy as np
+from bench_page import command_line, machine, put_section, table
 
 from tsubasa_cli.memory import question as questions
-from tsubasa_cli.memory.embedder import default_embedder
+from tsubasa_cli.memory.embedder import Embedder, default_embedder
 from tsubasa_cli.memory.index import MemoryIndex
 from tsubasa_cli.memory.log import MemoryLog
 from tsubasa_cli.memory.log_rows import project, tell_index
@@ -32,6 +34,23 @@ from tsubasa_cli.storage.database import connect, transaction
 from tsubasa_cli.storage.paths import Paths
 from tsubasa_cli.storage.values import Instant
 
+TITLE = "Memory speed: writing and recall as memory grows"
+PARTS = {
+    "embed": "embedding the question",
+    "dense": "nearest vectors (Chroma)",
+    "words": "best words (FTS5)",
+    "turns": "among earlier turns",
+    "fuse": "fusing the lists",
+    "pack": "reading the records",
+    "recall": "recall, all of it",
+    "recall without embedding": "recall without embedding",
+    "bare Chroma": "bare Chroma, one query",
+    "bare FTS5": "bare FTS5, one query",
+}
+TEXTS = """
+SELECT statement FROM observations UNION ALL SELECT text FROM turns LIMIT :count"""
+AT_ONCE = 512
+MORE = 1_000
 ASKED = 200
 REBUILT = 20_000
 """Up to here a rebuild is timed apart; the first indexing does the same work."""
@@ -52,12 +71,16 @@ quickly twice again early late together alone happily nearly finally rarely
 )
 
 
-def main(counts: list[int]) -> None:
+def main(counts: list[int], to: Path | None) -> None:
     for count in counts:
-        measure(count)
+        told = f"`{command_line()}`, {machine()}.\n\n{measure(count)}"
+        print(f"\n{count:,} observations, {count:,} turns\n\n{told}", flush=True)
+        if to:
+            put_section(to / "memory-speed.md", TITLE, f"{count:,} memories", told)
 
 
-def measure(count: int) -> None:
+def measure(count: int) -> str:
+    """All figures of a memory of ``count`` observations, in Markdown."""
     with tempfile.TemporaryDirectory() as folder:
         paths = Paths(Path(folder), Path(folder)).ensure()
         chance = random.Random(7)
@@ -65,18 +88,46 @@ def measure(count: int) -> None:
         fill(connection, count, chance)
         index = MemoryIndex(paths, connect(paths), default_embedder())
         index.embedder.embed(["warm"])
-        seconds = timed(index.catch_up)
-        print(f"\n{count:,} observations, {count:,} turns")
-        print(f"  first indexing {seconds:8.1f} s   {2 * count / seconds:,.0f} entries/s")
-        more = 1_000
-        fill(connection, more, chance, start=count)
-        seconds = timed(index.catch_up)
-        print(f"  ingest of {more:,} more {seconds:4.1f} s   {more / seconds:,.0f} observations/s")
+        rows = [("first indexing", 2 * count, timed(index.catch_up))]
+        fill(connection, MORE, chance, start=count)
+        rows.append(
+            (f"{MORE:,} observations with their turns more", 2 * MORE, timed(index.catch_up))
+        )
         if count <= REBUILT:
-            print(f"  rebuild        {timed(index.rebuild):8.1f} s")
-        sizes(paths, count + more)
-        latency(index, MemoryLog(connect(paths)), paths, chance)
+            rows.append(("rebuilding all of it", 2 * (count + MORE), timed(index.rebuild)))
+        rows.append(bare_ingest(connection, paths, index.embedder, 2 * count))
+        told = [written(rows), sizes(paths, count + MORE)]
+        told += latency(index, MemoryLog(connect(paths)), paths, chance)
         index.close()
+    return "\n\n".join(told)
+
+
+Row = tuple[str, int, float]
+
+
+def written(rows: list[Row]) -> str:
+    head = ("writing", "entries", "seconds", "entries a second")
+    body = [(name, f"{n:,}", f"{s:.1f}", f"{n / s:,.0f}") for name, n, s in rows]
+    return table(head, body)
+
+
+def bare_ingest(
+    connection: sqlite3.Connection, paths: Paths, embedder: Embedder, count: int
+) -> Row:
+    """The same texts embedded and put into a Chroma collection, with no words and no records."""
+    texts = [str(row[0]) for row in connection.execute(TEXTS, {"count": count})]
+    client = chromadb.PersistentClient(str(paths.data / "bare"))
+    collection = client.create_collection(
+        "bare", embedding_function=None, configuration={"hnsw": {"space": "cosine"}}
+    )
+
+    def put() -> None:
+        for start in range(0, len(texts), AT_ONCE):
+            some = texts[start : start + AT_ONCE]
+            ids = [str(start + place) for place in range(len(some))]
+            collection.upsert(ids=ids, embeddings=embedder.embed(some))
+
+    return "the same texts embedded and put into Chroma alone", len(texts), timed(put)
 
 
 def fill(
@@ -130,16 +181,16 @@ def question(chance: random.Random) -> str:
     )
 
 
-def sizes(paths: Paths, count: int) -> None:
+def sizes(paths: Paths, count: int) -> str:
     index = sum(file.stat().st_size for file in paths.index.rglob("*") if file.is_file())
     database = sum(file.stat().st_size for file in paths.data.glob("tsubasa.db*"))
-    print(
-        f"  size           index {index / count:,.0f}, database {database / count:,.0f}"
-        " bytes an observation with its turn"
+    return (
+        f"On disk, an observation with its turn: {index / count:,.0f} bytes of index, "
+        f"{database / count:,.0f} of database."
     )
 
 
-def latency(index: MemoryIndex, log: MemoryLog, paths: Paths, chance: random.Random) -> None:
+def latency(index: MemoryIndex, log: MemoryLog, paths: Paths, chance: random.Random) -> list[str]:
     recaller = Recaller(index, log)
     clock = Clock()
     clock.watch(index.embedder, "embed_queries", "embed")
@@ -152,23 +203,27 @@ def latency(index: MemoryIndex, log: MemoryLog, paths: Paths, chance: random.Ran
     for _ in range(20):
         recaller.recall(question(chance), now=NOW)
     rows: list[dict[str, float]] = []
+    found: list[int] = []
     for _ in range(ASKED):
         text = question(chance)
         row = bare.times(text)
         clock.parts.clear()
-        row["total"] = timed(lambda text=text: recaller.recall(text, now=NOW))
+        start = time.perf_counter()
+        found.append(len(recaller.recall(text, now=NOW)))
+        row["recall"] = time.perf_counter() - start
         row |= clock.parts
-        row["without embed"] = row["total"] - row["embed"]
+        row["recall without embedding"] = row["recall"] - row["embed"]
         rows.append(row)
-    for name in ("embed", "dense", "words", "turns", "fuse", "pack", "total", "without embed"):
-        show(name, [row.get(name, 0.0) for row in rows])
-    show("bare Chroma", [row["bare dense"] for row in rows])
-    show("bare FTS5", [row["bare words"] for row in rows])
-    ours = p95([row["without embed"] for row in rows])
-    sums = p95([row["bare dense"] + row["bare words"] for row in rows])
-    print(f"  p95 without embed / p95 of the bare sum: {ours / sums:.2f}")
-    found = [recaller.recall(question(chance), now=NOW) for _ in range(20)]
-    print(f"  recalled per question: {np.mean([len(items) for items in found]):.1f}")
+    parts = [(name, [row.get(part, 0.0) for row in rows]) for part, name in PARTS.items()]
+    body = [(name, millis(p50(all_)), millis(p95(all_))) for name, all_ in parts]
+    ours = p95([row["recall without embedding"] for row in rows])
+    sums = p95([row["bare Chroma"] + row["bare FTS5"] for row in rows])
+    return [
+        table((f"{ASKED} questions", "median", "95th percentile"), body),
+        f"Recall without embedding against the bare two together, 95th percentiles: "
+        f"**×{ours / sums:.2f}**. A question recalls {np.mean(found):.1f} records. Where the store "
+        "is large, parts run side by side: they add up to more than the whole.",
+    ]
 
 
 class Clock:
@@ -203,10 +258,10 @@ class Bare:
         match = questions.query_of(asked, emphasis=0, with_days=True).match
         vector = self._index.embedder.embed([text])
         return {
-            "bare dense": timed(
+            "bare Chroma": timed(
                 lambda: self._collection.query(query_embeddings=vector, n_results=POOL)
             ),
-            "bare words": timed(
+            "bare FTS5": timed(
                 lambda: self._words.execute(
                     "SELECT rowid, bm25(words_active) AS score FROM words_active"
                     " WHERE words_active MATCH ? ORDER BY score LIMIT ?",
@@ -227,13 +282,21 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def p50(seconds: list[float]) -> float:
+    return float(np.median(seconds))
+
+
 def p95(seconds: list[float]) -> float:
     return float(np.percentile(seconds, 95))
 
 
-def show(name: str, seconds: list[float]) -> None:
-    print(f"  {name:14} p50 {np.median(seconds) * 1e3:7.2f} ms   p95 {p95(seconds) * 1e3:7.2f} ms")
+def millis(seconds: float) -> str:
+    return f"{seconds * 1e3:.2f} ms"
 
 
 if __name__ == "__main__":
-    main([int(argument) for argument in sys.argv[1:]] or [1_000, 10_000])
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("counts", type=int, nargs="*", default=[1_000, 10_000])
+    parser.add_argument("--to", type=Path, help="the folder whose memory-speed.md gets the tables")
+    arguments = parser.parse_args()
+    main(arguments.counts, arguments.to)

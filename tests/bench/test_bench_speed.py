@@ -105,11 +105,14 @@ def test_decoding_beside_both_raw_loops() -> None:
 
 
 @pytest.mark.slow
-def test_recall_in_its_parts_beside_bare_queries() -> None:
-    told = told_by("bench_recall_scale.py", 200)
-    assert "200 observations" in told
-    parts = {line.split("p50")[0].strip() for line in told.splitlines() if "p50" in line}
-    assert {"dense", "words", "bare Chroma", "bare FTS5"} <= parts
+def test_recall_in_its_parts_beside_bare_queries(tmp_path: Path) -> None:
+    page = page_of("bench_recall_scale.py", "memory-speed.md", tmp_path, 200)
+    assert "## 200 memories" in page
+    written = rows_of(page, "writing")
+    assert [number(row["entries"]) for row in written] == [400, 2_000, 2_400, 400]
+    times = {row["200 questions"]: row["95th percentile"] for row in rows_of(page, "200 questions")}
+    assert len(times) == 10
+    assert all(float(told.removesuffix(" ms")) > 0 for told in times.values()), times
 
 
 @pytest.mark.slow
