@@ -19,6 +19,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 from locomo_mem0 import Mem0Setup  # noqa: E402
 from locomo_model import Answerer  # noqa: E402
+from locomo_nights import NIGHT_KEY, Learning  # noqa: E402
 from locomo_records import Records  # noqa: E402
 from locomo_scores import ADVERSARIAL  # noqa: E402
 from locomo_store import Conversation, read  # noqa: E402
@@ -42,13 +43,16 @@ async def run(arguments: argparse.Namespace) -> None:
         with (
             Records(folder / "contexts.jsonl", CONTEXT_KEY) as contexts,
             Records(folder / "writes.jsonl", COST_KEY) as costs,
+            Records(folder / "nights.jsonl", NIGHT_KEY) as nights,
         ):
             setting = Setting(
                 answerer=answerer,
                 folder=folder,
                 costs=costs,
+                nights=nights,
                 measures=not arguments.unmeasured,
                 mem0=Mem0Setup(None, 0),
+                learning=Learning(),
                 hurry=progress.hurry,
                 tell=progress.tell,
             )

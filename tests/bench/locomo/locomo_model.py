@@ -15,7 +15,14 @@ from typing import Any
 from locomo_records import checksum
 
 from tsubasa_cli.engine.client import Engine
-from tsubasa_cli.engine.protocol import Completion, Done, Message, ModelSpec, Sampling
+from tsubasa_cli.engine.protocol import (
+    Completion,
+    Done,
+    Loaded,
+    Message,
+    ModelSpec,
+    Sampling,
+)
 
 MOST_ANSWER_TOKENS = 48
 RESERVE = 256
@@ -51,16 +58,38 @@ class Answerer:
         self.path, self.sha256 = path, checksum(path)
         self.calls = 0
         self._window, self._threads = window, threads
+        self._adapter: Path | None = None
+        self.adapter_sha256 = ""
         folder.mkdir(parents=True, exist_ok=True)
         self.engine = Engine(folder / "engine.log", folder / "probes.json")
 
     async def open(self) -> None:
         """Load the model, in a window that it was trained for."""
-        spec = ModelSpec(str(self.path), self._window, n_threads=self._threads)
-        loaded = await self.engine.load(spec)
+        loaded = await self._load()
         if loaded.n_ctx_train < self._window:
             self._window = loaded.n_ctx_train
-            await self.engine.load(ModelSpec(str(self.path), self._window, n_threads=self._threads))
+            await self._load()
+
+    async def wear(self, adapter: Path | None) -> None:
+        """Answer with ``adapter`` over the model from now on, None: with the model alone."""
+        if adapter == self._adapter and self.engine.loaded is not None:
+            return
+        self._adapter, self.adapter_sha256 = adapter, checksum(adapter) if adapter else ""
+        await self._load()
+
+    async def rest(self) -> None:
+        """Give the memory back until ``wear`` is called."""
+        await self.engine.close()
+
+    async def _load(self) -> Loaded:
+        return await self.engine.load(
+            ModelSpec(
+                str(self.path),
+                self._window,
+                n_threads=self._threads,
+                adapter=str(self._adapter or ""),
+            )
+        )
 
     async def close(self) -> None:
         await self.engine.close()

@@ -6,15 +6,18 @@ A name is a system and, behind ``@``, how many pieces it may put in front of a q
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from locomo_homes import Home, homes_of
+from locomo_learned import BaseAlone, Models, PersonalModels
 from locomo_mem0 import Mem0, Mem0Setup
 from locomo_model import Answerer
+from locomo_nights import Learning
 from locomo_readers import (
+    ByHeart,
     FullContext,
     Hybrid,
     NoMemory,
@@ -25,7 +28,7 @@ from locomo_readers import (
     utterances,
 )
 from locomo_records import Records
-from locomo_store import Conversation
+from locomo_store import Asked, Conversation
 from locomo_writers import FINISHED, mind_of, write
 
 from tsubasa_cli.memory.mind import Mind
@@ -34,6 +37,9 @@ from tsubasa_cli.memory.process import Distilled
 SYSTEMS = (
     "tsubasa@3",
     "tsubasa@10",
+    "learned",
+    "learned@3",
+    "learned@10",
     "none",
     "rag-utterances@3",
     "rag-utterances@10",
@@ -61,8 +67,17 @@ IN_WORDS = {
     "free": "Tsubasa's extraction, evolution by free prompting (TSUBASA §4.1); Tsubasa's recall",
     "full": "full context: the most recent utterances that fit the window",
     "mem0": "Mem0 OSS (Chroma store, same model and embeddings)",
+    "learned": "the personal model that a night makes of what Tsubasa wrote, of the speaker whom a"
+    " question names; with `@`, Tsubasa's recall beside it",
 }
-WRITERS = {"tsubasa": "tsubasa", "rag-observations": "static", "static": "static", "free": "free"}
+"""What is new goes to the end: a system keeps its colour."""
+WRITERS = {
+    "tsubasa": "tsubasa",
+    "learned": "tsubasa",
+    "rag-observations": "static",
+    "static": "static",
+    "free": "free",
+}
 """Whose store a system reads, where the product's extraction wrote it."""
 
 
@@ -73,26 +88,42 @@ class OutOfTimeError(Exception):
 @dataclass(frozen=True, slots=True)
 class Setting:
     """What all systems share in one run. ``hurry`` raises ``OutOfTimeError`` when it is time;
-    ``tell`` shows progress."""
+    ``tell`` shows progress. What writing cost goes to ``costs``, how nights went to ``nights``."""
 
     answerer: Answerer
     folder: Path
     costs: Records
+    nights: Records
     measures: bool
     mem0: Mem0Setup
+    learning: Learning
     hurry: Callable[[], None]
     tell: Callable[[str], None]
 
     def home_folder(self, conversation: Conversation, writer: str) -> Path:
         return self.folder / "stores" / conversation.name / writer
 
+    def is_time_up(self) -> bool:
+        """What ``hurry`` would raise for."""
+        try:
+            self.hurry()
+        except OutOfTimeError:
+            return True
+        return False
+
 
 class Opened:
-    """A system that is ready for a conversation's questions; ``close`` it."""
+    """A system that is ready for a conversation's questions: what it reads, and whose model
+    answers; ``close`` it."""
 
-    def __init__(self, reader: Reader, *held: Any) -> None:
+    def __init__(self, reader: Reader, *held: Any, models: Models | None = None) -> None:
         self.read = reader.read
+        self.models: Models = models or BaseAlone()
         self._held = held
+
+    def in_order(self, questions: Sequence[Asked]) -> list[Asked]:
+        """Those for one model together, so that it is loaded once."""
+        return sorted(questions, key=self.models.whose)
 
     async def close(self) -> None:
         for part in self._held:
@@ -110,6 +141,7 @@ def parts_of(system: str) -> tuple[str, int]:
 async def opened(system: str, conversation: Conversation, setting: Setting) -> Opened:
     """Write what the system has to write, and open it for reading."""
     name, k = parts_of(system)
+    await setting.answerer.wear(None)
     if name == "none":
         return Opened(NoMemory())
     if name == "full":
@@ -124,6 +156,9 @@ async def opened(system: str, conversation: Conversation, setting: Setting) -> O
     homes = await _written(conversation, WRITERS[name], setting)
     if name == "rag-observations":
         return Opened(Similar(_collected(system, conversation), observed(homes), k), *homes)
+    if name == "learned":
+        reader = ProductRecall(homes, k, setting.answerer) if k else ByHeart()
+        return Opened(reader, *homes, models=PersonalModels(homes, setting))
     return Opened(ProductRecall(homes, k, setting.answerer), *homes)
 
 

@@ -3,6 +3,8 @@
     python tests/bench/locomo/run.py LOCOMO.json --model FILE.gguf --out DIR
     python tests/bench/locomo/run.py LOCOMO.json --model FILE.gguf --out DIR \
         --conversation conv-30 --system tsubasa@3 --system none --seconds 600
+    python tests/bench/locomo/run.py LOCOMO.json --model FILE.gguf --out DIR \
+        --system learned --system learned@3 --learn-seconds 3600
 
 Each conversation × system × question is one line in ``DIR/MODEL/answers.jsonl``. Running the same
 command again goes on where it stopped, whatever stopped it. ``report.py DIR`` makes the tables.
@@ -24,6 +26,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 from locomo_mem0 import Mem0Setup  # noqa: E402
 from locomo_model import PROMPT_HASH, Answerer, first_line  # noqa: E402
+from locomo_nights import NIGHT_KEY, Learning  # noqa: E402
 from locomo_records import Records  # noqa: E402
 from locomo_scores import picked, posed  # noqa: E402
 from locomo_store import CATEGORIES, Asked, Conversation, read  # noqa: E402
@@ -59,13 +62,16 @@ async def run(arguments: argparse.Namespace) -> bool:
         with (
             Records(folder / "answers.jsonl", ANSWER_KEY) as answers,
             Records(folder / "writes.jsonl", COST_KEY) as costs,
+            Records(folder / "nights.jsonl", NIGHT_KEY) as nights,
         ):
             setting = Setting(
                 answerer=answerer,
                 folder=folder,
                 costs=costs,
+                nights=nights,
                 measures=not arguments.unmeasured,
                 mem0=Mem0Setup(arguments.mem0_python, arguments.mem0_seconds),
+                learning=Learning(arguments.learn_seconds, arguments.threads),
                 hurry=progress.hurry,
                 tell=progress.tell,
             )
@@ -98,7 +104,7 @@ async def ask_all(
     ready = await opened(system, conversation, setting)
     try:
         started = time.monotonic()
-        for number, asked in enumerate(open_ones):
+        for number, asked in enumerate(ready.in_order(open_ones)):
             setting.tell(_where(name, number, open_ones, started))
             answers.add({**name, **key, **await answered(ready, asked, setting.answerer)})
             setting.hurry()
@@ -108,6 +114,7 @@ async def ask_all(
 
 async def answered(ready: Opened, asked: Asked, answerer: Answerer) -> dict[str, object]:
     """One question put to a system, with everything that scoring needs."""
+    await answerer.wear(await ready.models.adapter_for(asked))
     started = time.perf_counter()
     context = await ready.read(asked)
     reading = time.perf_counter() - started
@@ -131,6 +138,8 @@ async def answered(ready: Opened, asked: Asked, answerer: Answerer) -> dict[str,
         "read_seconds": round(reading, 4),
         "answer_seconds": round(answer.seconds, 3),
         "model_sha256": answerer.sha256,
+        "personal_of": ready.models.whose(asked),
+        "adapter_sha256": answerer.adapter_sha256,
         "versions": versions(),
     }
 
@@ -155,9 +164,10 @@ def asked_of(conversation: Conversation, arguments: argparse.Namespace) -> list[
 
 
 def default_systems(arguments: argparse.Namespace) -> list[str]:
-    """All but Mem0, which needs an installation of its own."""
-    with_mem0 = arguments.mem0_python is not None
-    return [name for name in SYSTEMS if with_mem0 or parts_of(name)[0] != "mem0"]
+    """All but Mem0 without the installation of its own that it needs, and but what learns first,
+    which takes hours on a CPU."""
+    left_out = {"learned"} if arguments.mem0_python else {"learned", "mem0"}
+    return [name for name in SYSTEMS if parts_of(name)[0] not in left_out]
 
 
 def _where(name: dict[str, str], number: int, questions: Sequence[Asked], started: float) -> str:
@@ -183,6 +193,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--unmeasured", action="store_true", help="do not measure the model first")
     parser.add_argument("--mem0-python", type=Path, help="a Python that has mem0ai and chromadb")
     parser.add_argument("--mem0-seconds", type=float, default=0, help="write for so long at most")
+    parser.add_argument(
+        "--learn-seconds", type=float, default=0, help="budget of a night; 0: as long as it takes"
+    )
     return parser.parse_args()
 
 
