@@ -14,7 +14,7 @@ FLOOR_TOKENS = 10
 """Where no context stands on the logarithmic axis."""
 COLOURS = (
     "#d6336c", "#868e96", "#1c7ed6", "#845ef7", "#ae3ec9", "#e8590c", "#b08900", "#2f9e44",
-    "#1098ad",
+    "#1098ad", "#a0522d",
 )  # fmt: skip
 """Three to one and more against both grounds."""
 STYLE = """<style>

@@ -28,13 +28,14 @@ Value = Callable[[Record], float | None]
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """One model's records: answers by system, in the order of ``SYSTEMS``, write costs, and the
-    contexts of ``contexts.py`` by system."""
+    """One model's records: answers by system, in the order of ``SYSTEMS``, write costs, the
+    contexts of ``contexts.py`` by system, and the nights, the last of each home."""
 
     model: str
     answers: Mapping[str, Sequence[Record]]
     costs: Sequence[Record]
     contexts: Mapping[str, Sequence[Record]]
+    nights: Sequence[Record] = ()
 
 
 def results_in(folder: Path, order: Sequence[str]) -> Results:
@@ -48,6 +49,7 @@ def results_in(folder: Path, order: Sequence[str]) -> Results:
         answers={name: answers[name] for name in order if name in answers},
         costs=list(read_records(folder / "writes.jsonl")),
         contexts=by_system(read_records(folder / "contexts.jsonl")),
+        nights=last_nights(read_records(folder / "nights.jsonl")),
     )
 
 
@@ -160,6 +162,51 @@ def _write_cost(writer: str, rows: Sequence[Record]) -> WriteCost:
             events[event] += 1
     failed = sum(row["turns"] for row in rows if row["error"])
     return WriteCost(writer, turns, **per_1000, events=dict(events), failed=failed)
+
+
+# ----------------------------------------------------------------------------- what learning costs
+
+
+@dataclass(frozen=True, slots=True)
+class NightCost:
+    """Of all homes whose night ended in one ``state``: how many they are, means of each home's
+    memories, lessons, steps and seconds, seconds per 1,000 of the user's turns, and how much of
+    the gap to the notes was closed, which none says that did not come to that check."""
+
+    state: str
+    homes: int
+    memories: float
+    lessons: float
+    steps: float
+    seconds: float
+    seconds_per_1000: float
+    gap_closed: float | None
+
+
+def last_nights(rows: Iterable[Record]) -> list[Record]:
+    """A home that had several is what the last one made of it."""
+    return list({(row["conversation"], row["speaker"]): row for row in rows}.values())
+
+
+def night_costs(nights: Sequence[Record]) -> Iterator[NightCost]:
+    """One a state, in the order in which they came."""
+    for state in dict.fromkeys(row["state"] for row in nights):
+        yield _night_cost(state, [row for row in nights if row["state"] == state])
+
+
+def _night_cost(state: str, rows: Sequence[Record]) -> NightCost:
+    seconds = sum(sum(row["seconds"].values()) for row in rows)
+    checks = [check for row in rows for check in row["checks"] if check["name"] == "gap closed"]
+    return NightCost(
+        state,
+        len(rows),
+        memories=plain_mean(rows, lambda row: row["memories"]),
+        lessons=plain_mean(rows, lambda row: row["lessons"]),
+        steps=plain_mean(rows, lambda row: row["steps"]),
+        seconds=seconds / len(rows),
+        seconds_per_1000=1_000 * seconds / max(1, sum(row["turns"] for row in rows)),
+        gap_closed=plain_mean(checks, lambda check: check["value"]) if checks else None,
+    )
 
 
 def categories_in(rows: Iterable[Record]) -> list[int]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -20,13 +19,15 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import locomo_tables as tables  # noqa: E402
-from locomo_plots import Dot, curve  # noqa: E402
+from locomo_curves import plots  # noqa: E402
 from locomo_records import checksum  # noqa: E402
 from locomo_scores import ADVERSARIAL, CATEGORIES, Interval  # noqa: E402
 from locomo_systems import IN_WORDS, SYSTEMS, parts_of  # noqa: E402
 
-OURS = "tsubasa"
-RECORDS = ("answers.jsonl", "writes.jsonl", "contexts.jsonl")
+OURS = ("tsubasa", "learned")
+LEARNED = "learned"
+PROMOTED = "promoted"
+RECORDS = ("answers.jsonl", "writes.jsonl", "nights.jsonl", "contexts.jsonl")
 Measure = tuple[Callable[[Iterable[tables.Record]], list[tables.Record]], tables.Value]
 EVIDENCE: Measure = (tables.answerable, tables.evidence)
 MEASURES: Mapping[str, Measure] = {
@@ -52,6 +53,7 @@ def report(results: tables.Results, folder: Path, notes: str = "") -> str:
         _cost_table(results),
         _context_table(results),
         _write_table(results),
+        _night_table(results),
         _pictures(results),
         _sources(results, folder),
     )
@@ -90,6 +92,29 @@ def _head(results: tables.Results) -> Iterator[str]:
             " rows by the paired differences, which count the questions that both answered."
         )
 
+    if told := _not_learned(results):
+        yield ""
+        yield told
+
+
+def _not_learned(results: tables.Results) -> str:
+    """That some of the answers of what learned are the base's own; empty where none is."""
+    rows = [
+        row
+        for name, each in results.answers.items()
+        if parts_of(name)[0] == LEARNED
+        for row in each
+    ]
+    by_base = sum(not row["adapter_sha256"] for row in rows)
+    if not by_base:
+        return ""
+    kept = sum(night["state"] == PROMOTED for night in results.nights)
+    return (
+        f"**Of {len(results.nights)} nights {kept} went into service. Where none did, the base"
+        f" answers, as it does for a user: {by_base} of the {len(rows)} answers of `{LEARNED}` are"
+        " the base's.**"
+    )
+
 
 def _behind(results: tables.Results) -> Iterator[str]:
     """Where a system that is not ours has the better mean of the questions that both have."""
@@ -103,11 +128,16 @@ def _behind(results: tables.Results) -> Iterator[str]:
 
 
 def _pairs(systems: Iterable[str]) -> list[tuple[str, str]]:
-    """Each of ours with each of the others."""
-    ours, others = [], []
-    for name in systems:
-        (ours if _is_ours(name) else others).append(name)
-    return list(itertools.product(ours, others))
+    """Each of ours with each of its rivals."""
+    names = list(systems)
+    return [(ours, name) for ours in filter(_is_ours, names) for name in _rivals(ours, names)]
+
+
+def _rivals(ours: str, systems: Iterable[str]) -> list[str]:
+    """What is not ours; and for what learned, the same memory without weights of its own too."""
+    if parts_of(ours)[0] == LEARNED:
+        return [name for name in systems if parts_of(name)[0] != LEARNED]
+    return [name for name in systems if not _is_ours(name)]
 
 
 def _losses(
@@ -159,13 +189,16 @@ def _paired(results: tables.Results) -> Iterator[str]:
     for ours in filter(_is_ours, results.answers):
         kept = tables.answerable(results.answers[ours])
         gaps = [
-            f"{name} {_signed(tables.compared(kept, tables.answerable(rows), tables.locomo))}"
-            for name, rows in results.answers.items()
-            if not _is_ours(name)
+            f"{name} {_signed(_gap(kept, results.answers[name]))}"
+            for name in _rivals(ours, results.answers)
         ]
         if gaps:
             yield f"Paired differences, answerable, {ours} minus: {'; '.join(gaps)}."
             yield ""
+
+
+def _gap(answerable: Sequence[tables.Record], others: Sequence[tables.Record]) -> Interval:
+    return tables.compared(answerable, tables.answerable(others), tables.locomo)
 
 
 def _mem0_table(results: tables.Results) -> Iterator[str]:
@@ -246,6 +279,33 @@ def _write_table(results: tables.Results) -> Iterator[str]:
         )
 
 
+def _night_table(results: tables.Results) -> Iterator[str]:
+    """What the nights cost, and why those that did not go into service did not."""
+    if not results.nights:
+        return
+    budgets = sorted({night["budget_seconds"] for night in results.nights})
+    given = ", ".join(f"{budget:,.0f} s" if budget else "none" for budget in budgets)
+    yield "## What learning costs, a home"
+    yield ""
+    yield (
+        "A home is one speaker's; its night is `tsubasa learn --apply adapter` after the writing"
+        f" above, on the model itself. Budget: {given}. *Gap closed* is the gate's: 0 knows as"
+        " little as before, 1 as much as with the notes in sight."
+    )
+    yield ""
+    names = ["memories", "lessons", "steps", "seconds", "seconds per 1,000 utterances"]
+    yield from _table_head(["nights", "homes", *names, "gap closed"])
+    for cost in tables.night_costs(results.nights):
+        means = (cost.memories, cost.lessons, cost.steps, cost.seconds, cost.seconds_per_1000)
+        closed = "–" if cost.gap_closed is None else f"{cost.gap_closed:.2f}"
+        yield _row(cost.state, str(cost.homes), *(f"{mean:,.0f}" for mean in means), closed)
+    yield ""
+    for night in results.nights:
+        if night["state"] != PROMOTED:
+            why = night["reason"] or "The memory is empty."
+            yield f"- {night['conversation']}, a home {night['state']}: {why}"
+
+
 def _pictures(results: tables.Results) -> Iterator[str]:
     yield "## Quality against cost"
     yield ""
@@ -268,62 +328,11 @@ def _sources(results: tables.Results, folder: Path) -> Iterator[str]:
             yield ""
 
 
-# ----------------------------------------------------------------------------- plots
-
-
-def plots(results: tables.Results) -> dict[str, str]:
-    """SVGs by the end of their names. That of the evidence is made of the sweep over ``k`` where
-    there is one."""
-    whole = _whole(results.answers)
-    swept = results.contexts or whole
-    answered = _families(whole, tables.locomo)
-    found = _families(swept, tables.evidence)
-    names = list(IN_WORDS)
-    return {
-        "f1": curve(
-            "LoCoMo F1, answerable questions", "F1", answered, _note(results, whole), names
-        ),
-        "evidence": curve(
-            "Evidence in the context", "evidence recall", found, _note(results, swept), names
-        ),
-    }
-
-
-def _whole(answers: Mapping[str, Sequence[tables.Record]]) -> dict[str, Sequence[tables.Record]]:
-    """Those systems that have answered as many questions as any: half a run is no dot."""
-    most = max(map(len, answers.values()), default=0)
-    return {name: rows for name, rows in answers.items() if len(rows) == most}
-
-
-def _note(results: tables.Results, drawn: Mapping[str, Sequence[tables.Record]]) -> str:
-    asked = {
-        (row["conversation"], row["question"])
-        for rows in drawn.values()
-        for row in tables.answerable(rows)
-    }
-    return f"{results.model}, {len(asked)} questions, 95 % intervals; at the dots: k"
-
-
-def _families(
-    drawn: Mapping[str, Sequence[tables.Record]], value: tables.Value
-) -> dict[str, list[Dot]]:
-    families: dict[str, list[Dot]] = defaultdict(list)
-    for system, rows in drawn.items():
-        name, k = parts_of(system)
-        kept = tables.answerable(rows)
-        found = tables.mean(kept, value)
-        if found.count:
-            tokens = tables.plain_mean(kept, tables.context_tokens)
-            label = str(k) if k else name
-            families[name].append(Dot(label, tokens, found.mean, found.low, found.high))
-    return {name: families[name] for name in IN_WORDS if name in families}
-
-
 # ----------------------------------------------------------------------------- small parts
 
 
 def _is_ours(system: str) -> bool:
-    return parts_of(system)[0] == OURS
+    return parts_of(system)[0] in OURS
 
 
 def _bold(system: str) -> str:
