@@ -16,15 +16,14 @@ from typing import Any
 
 import pytest
 
-HERE = Path(__file__).parent
-sys.path.append(str(HERE))
-sys.path.append(str(HERE / "locomo"))
-sys.path.append(str(HERE.parent / "learn"))
+sys.path.append(str(Path(__file__).parent))
+sys.path.append(str(Path(__file__).parent / "locomo"))
+sys.path.append(str(Path(__file__).parents[1] / "learn"))
 
 from locomo_homes import homes_of
 from locomo_learned import PersonalModels
 from locomo_mem0 import Mem0Setup
-from locomo_model import Answerer, asking
+from locomo_model import Answerer, asking, in_thread
 from locomo_nights import NIGHT_KEY, NOTHING, HomeNight, Learning
 from locomo_records import Records, checksum, read_records
 from locomo_store import Asked, Conversation, read
@@ -35,16 +34,17 @@ from tiny_models import Shape, build_random_qwen3
 from tsubasa_cli.engine.client import Engine
 from tsubasa_cli.engine.protocol import Loaded, ModelSpec
 from tsubasa_cli.learn.ground import Hooks
-from tsubasa_cli.learn.recipe import Recipe
 from tsubasa_cli.learn.runs import RunStore
 from tsubasa_cli.memory.log import MemoryLog
 from tsubasa_cli.storage.database import connect
 
+HERE = Path(__file__).parent
 FRIENDS = HERE / "data" / "two_friends.json"
 QUICK = Learning(threads=1, device="cpu", recipe=TINY)
 STRICT = replace(QUICK, recipe=replace(TINY, drift_refused=-1.0))
 """Its gate asks for less perplexity than nothing: it refuses whatever comes."""
-SOME = Recipe(paper=0.1, scales=(1.0,))
+FEW = replace(TINY, scales=(1.0,))
+"""As much as the real model learns in a minute or two."""
 WINDOW = 2048
 
 
@@ -219,7 +219,8 @@ async def test_each_speaker_has_a_model_that_is_loaded_once(
 
     mixed = [named(morning, name, place) for place in (0, 1) for name in ("Nadia", "Tomas")]
     for home in homes_of(morning, out / "Tiny" / "stores" / "friends" / "tsubasa"):
-        assert HomeNight(home, tiny, QUICK).taught(Hooks()).adapter is not None
+        taught = await in_thread(HomeNight(home, tiny, QUICK).taught, Hooks())
+        assert taught.adapter is not None
         home.close()
     monkeypatch.setattr(Engine, "load", counting)
     async with bench(tiny, out, QUICK) as opened:
@@ -312,8 +313,8 @@ async def test_an_empty_memory_has_no_night(tiny: Path, morning: Conversation, o
 async def test_smollm2_answers_by_heart(smollm2: Path, tmp_path: Path) -> None:
     """A short night of the real model, whatever its gate says, and its answers."""
     [friends] = read(FRIENDS)
-    asked = [q for q in friends.asked if "Nadia" in q.text and "Tomas" not in q.text][:3]
-    learning = Learning(seconds=120, device="cpu", recipe=SOME)
+    asked = [named(friends, "Nadia", place) for place in range(3)]
+    learning = Learning(seconds=120, device="cpu", recipe=FEW)
     async with bench(smollm2, tmp_path, learning) as opened:
         for system in ("none", "learned", "learned@3"):
             await opened.ask(system, friends, *asked)
