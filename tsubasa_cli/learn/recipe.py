@@ -27,7 +27,7 @@ class Recipe:
     to move the capital of France."""
     short_share: float = 0.6
     """Of those: short questions of general knowledge, which resemble what is asked about the user
-    and go first. With 26 of them a night SmolLM2 lost 6 right answers of 50, and "86,400" from the
+    and go first. With 39 of them a night SmolLM2 lost 6 right answers of 50, and "86,400" from the
     lesson about seconds became the hours of a day: it takes many, not often."""
     recalled_share: float = 0.15
     irrelevant_share: float = 0.15
