@@ -21,6 +21,7 @@ from pathlib import Path
 from bench_page import command_line, origin, put_section, starter_model, table
 from bench_process import figures_of, measured
 
+from tsubasa_cli.engine.client import GREEDY
 from tsubasa_cli.learn.base_engine import engine_with
 from tsubasa_cli.learn.files import read_json
 from tsubasa_cli.learn.gate.exam import Paper, Part, Result, set_paper, take_exam
@@ -102,7 +103,7 @@ async def asked(each: Served, paper: Paper, snapshot: Snapshot, home: Paths) -> 
     settings = EngineSettings(threads=1)
     async with engine_with(home, settings, each.model, each.adapter) as engine:
         return await take_exam(
-            engine, paper, notes_of(snapshot), "", lambda *_: None,
+            engine, paper, notes_of(snapshot), "", GREEDY, lambda *_: None,
             is_enough=lambda result: Part.ALONE in result.parts,
         )  # fmt: skip
 
