@@ -7,6 +7,7 @@ import resource
 from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from night_helpers import TINY, tiny_night
@@ -262,6 +263,29 @@ class TestOrder:
         assert [c.name for c in adapters] == ["adapter-1", "adapter-0.5"]
 
 
+class TestManner:
+    """An exam is known again only if it was taken as it would be taken now."""
+
+    def test_an_exam_is_taken_once_and_anew_when_replies_are_drawn_otherwise(
+        self, ground: Ground, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        night = tiny_night(ground)
+        snapshot = snapshot_stage(night)
+        synthesize_stage(night, snapshot)
+        taken: list[float] = []
+
+        async def counting(_engine: object, *given: Any) -> Result:
+            taken.append(next(part for part in given if isinstance(part, Sampling)).temperature)
+            return Result()
+
+        monkeypatch.setattr(passing, "take_exam", counting)
+        for temperature in (0.7, 0.7, 0.0, 0.7):
+            settings = replace(ground.settings, sampling=SamplingSettings(temperature=temperature))
+            asked = replace(night, ground=replace(ground, settings=settings))
+            Gate(asked, questions_of(night), notes_of(snapshot))._of_base("select")
+        assert taken == [0.7, 0.0]
+
+
 class TestOnFiles:
     """The tiny model, merged and judged for real."""
 
@@ -340,7 +364,9 @@ class TestOnFiles:
         assert passed.after is not None
         assert passed.after.parts == (Part.FORM, Part.CONTROLS, Part.PROSE)
         assert passed.base.parts == tuple(Part)
-        assert not list((night.folder.root / "exams").glob("*-judge.json"))
+        taken = [file.name for file in (night.folder.root / "exams").iterdir()]
+        assert any("-select-" in name for name in taken)
+        assert not any("-judge-" in name for name in taken)
 
     def test_what_did_not_survive_in_the_file_is_refused_before_any_exam(
         self, ground: Ground

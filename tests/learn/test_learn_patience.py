@@ -123,8 +123,7 @@ class TestWatch:
             while idleness.interruption() is None:
                 time.sleep(QUICK)
             interrupted = [self._is_interrupted(idleness, 0.004 + n * 0.0001) for n in range(200)]
-        assert True in interrupted
-        assert False in interrupted
+        assert set(interrupted) == {True, False}, "each came first at times, or nothing was tried"
 
     def _is_interrupted(self, idleness: Idleness, seconds: float) -> bool:
         is_interrupted = False

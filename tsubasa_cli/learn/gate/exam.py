@@ -18,6 +18,7 @@ from typing import Any
 
 from tsubasa_cli.engine.client import Engine
 from tsubasa_cli.engine.protocol import Done, Message, Sampling
+from tsubasa_cli.learn.cache import key_of
 from tsubasa_cli.learn.lessons import NEIGHBOURS, Notes, packed
 from tsubasa_cli.learn.materials import Control
 from tsubasa_cli.learn.values import About, QuestionAnswer
@@ -101,6 +102,11 @@ Remember = Callable[[Sequence[str], Compute], Awaitable[Any]]
 async def afresh(_key: Sequence[str], compute: Compute) -> Any:
     """A ``Remember`` that remembers nothing."""
     return await compute()
+
+
+def manner_of(sampling: Sampling) -> str:
+    """Eight digits that change with how answers are drawn, and how many."""
+    return key_of(str(REPLIES), str(SEED), str(sampling))[:8]
 
 
 def set_paper(
@@ -220,7 +226,7 @@ class _Examiner:
 
     async def _controls(self) -> dict[str, Any]:
         questions = [control.question for control in self._paper.controls]
-        key = ["controls", self._system, str(REPLIES), str(self._sampling), *questions]
+        key = ["controls", self._system, manner_of(self._sampling), *questions]
         return {"controls": await self._remember(key, lambda: self._repeatedly(questions))}
 
     async def _repeatedly(self, questions: Sequence[str]) -> list[list[str]]:
@@ -278,15 +284,13 @@ class _Examiner:
             some = questions[start : start + AT_ONCE]
             prompts = [packed(text, (), self._notes, self._system) for text in some]
             done = await self._engine.complete_all(
-                prompts, max_tokens=ANSWER_TOKENS, sampling=self._at(start)
+                prompts,
+                max_tokens=ANSWER_TOKENS,
+                sampling=replace(self._sampling, seed=SEED + start),
             )
             said.extend(each.text.strip() for each in done)
             self._step(len(some))
         return said
-
-    def _at(self, place: int) -> Sampling:
-        """With a seed of its own for every place."""
-        return replace(self._sampling, seed=SEED + place)
 
     async def _reply(self, question: str, thinking: bool) -> Done:
         prompt = packed(question, (), self._notes, self._system)

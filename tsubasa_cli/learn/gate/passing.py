@@ -23,7 +23,15 @@ from tsubasa_cli.learn.base_engine import engine_with
 from tsubasa_cli.learn.cache import Cache
 from tsubasa_cli.learn.candidates import Candidate, Deployed, candidates_for, deploy
 from tsubasa_cli.learn.files import read_json, write_json
-from tsubasa_cli.learn.gate.exam import Paper, Remember, Result, afresh, set_paper, take_exam
+from tsubasa_cli.learn.gate.exam import (
+    Paper,
+    Remember,
+    Result,
+    afresh,
+    manner_of,
+    set_paper,
+    take_exam,
+)
 from tsubasa_cli.learn.gate.remembered import Remembered
 from tsubasa_cli.learn.gate.verdict import Check, change_survived, passes, verdict
 from tsubasa_cli.learn.ground import Night, Progress
@@ -177,8 +185,9 @@ class Gate:
         remember: Remember = afresh,
         is_enough: Callable[[Result], bool] = lambda _result: False,
     ) -> Result:
-        """From its file when that exam was taken before."""
-        file = self._night.folder.exams / f"{name}.json"
+        """From its file when that exam was taken before, in the same manner: base and candidate
+        are not compared when the one drew its replies and the other did not, or otherwise."""
+        file = self._night.folder.exams / f"{name}-{manner_of(self._night.sampling)}.json"
         if not file.exists():
             self._stop_if_wanted()
             result = asyncio.run(self._take(paper, model, adapter, remember, is_enough))
