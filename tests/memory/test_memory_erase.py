@@ -18,7 +18,7 @@ from memory_helpers import add, change, note, say
 from tsubasa_cli.conversation.export import to_json
 from tsubasa_cli.conversation.export import to_markdown as as_document
 from tsubasa_cli.errors import InputError, NotFoundError, StorageError
-from tsubasa_cli.memory import refusals, tombstones
+from tsubasa_cli.memory import copies, refusals, tombstones
 from tsubasa_cli.memory.embedder import default_embedder
 from tsubasa_cli.memory.erase import Erasure, erase, finish_erasure, plan_erase
 from tsubasa_cli.memory.erasure import PlaceKind
@@ -367,6 +367,26 @@ class TestFilesSomebodyPutThere:
         life.erase()
         assert weights.exists()
         assert (life.paths.data / "old.jsonl").exists()
+
+    def test_what_comes_and_goes_meanwhile_is_no_obstacle(
+        self, life: Life, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As the files of an index do that is built anew while one looks."""
+        listed = copies._files
+        coming = life.paths.index / "new" / "segment.bin"
+        going = life.paths.data / "passing.tmp"
+
+        def files(folder: Path, but: Path | None = None) -> Iterator[Path]:
+            coming.parent.mkdir(parents=True, exist_ok=True)
+            coming.write_text(QUOTE)
+            yield from listed(folder, but)
+            coming.unlink()
+            coming.parent.rmdir()
+            yield going
+
+        monkeypatch.setattr(copies, "_files", files)
+        assert plan_erase(life.connection, life.paths, [life.secret.id]).stays == ()
+        assert life.erase().left == ()
 
 
 READ_AND_CLOSE = (

@@ -106,10 +106,14 @@ class Inspecting:
         await self.settle()
 
     async def until(self, true: Callable[[], Any]) -> None:
-        """Wait until ``true`` gives something true."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not true():
-                await self.pilot.pause(0.02)
+        """Wait until ``true`` gives something true; what is shown is told when it never does."""
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while not true():
+                    await self.pilot.pause(0.02)
+        except TimeoutError as late:
+            focused = f"focused: {self.app.screen.focused!r}"
+            raise AssertionError("\n".join([self.text(), self.told, focused])) from late
         await self.pilot.pause()
 
     async def until_open(self, dialog: type[object]) -> Any:

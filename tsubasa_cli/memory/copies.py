@@ -7,6 +7,7 @@ told of: it is not ours to remove.
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
@@ -38,7 +39,7 @@ Search = Callable[[str], bool]
 def copies(paths: Paths) -> list[Path]:
     """The files that may hold copies of the user's words, but for the database and its index."""
     folders = (paths.backups, paths.exports, paths.logs)
-    found = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+    found = [file for folder in folders for file in _files(folder)]
     found += paths.data.glob(f"{paths.database.name}.damaged-*")
     found += paths.data.glob(f".{paths.database.name}*.tmp")
     return sorted(found)
@@ -47,15 +48,15 @@ def copies(paths: Paths) -> list[Path]:
 def live(paths: Paths) -> list[Path]:
     """The files that SQLite or Chroma may have open: the database and the index. They are to be
     read by ``reading_apart`` alone."""
-    index = (file for file in paths.index.rglob("*") if file.is_file())
-    return sorted([*filter(Path.exists, _with_companions(paths.database)), *index])
+    database = filter(Path.exists, _with_companions(paths.database))
+    return sorted([*database, *_files(paths.index)])
 
 
 def others(paths: Paths) -> list[Path]:
     """The files under the data folder that are neither ``copies`` nor ``live``; no weights, which
     are gigabytes without a word."""
-    known = {*copies(paths), *live(paths)}
-    files = (file for file in paths.data.rglob("*") if file.is_file() and file not in known)
+    known = {*copies(paths), *_with_companions(paths.database)}
+    files = (file for file in _files(paths.data, but=paths.index) if file not in known)
     return sorted(file for file in files if not _is_weights(file))
 
 
@@ -106,6 +107,14 @@ def remove(files: Iterable[Path]) -> None:
             ) from error
 
 
+def _files(folder: Path, but: Path | None = None) -> Iterator[Path]:
+    """The files in ``folder`` and below, none under ``but``. Others may come and go meanwhile: an
+    index is built anew while one looks."""
+    for where, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if Path(where, name) != but]
+        yield from filter(Path.is_file, (Path(where, name) for name in names))
+
+
 def _with_companions(database: Path) -> list[Path]:
     """A database with the files that SQLite puts beside it."""
     return [database.with_name(database.name + suffix) for suffix in ("", "-wal", "-shm")]
@@ -123,6 +132,8 @@ def _head_bytes(file: Path) -> bytes:
     try:
         with file.open("rb") as stream:
             return stream.read(_HEAD_BYTES)
+    except FileNotFoundError:
+        return b""
     except OSError as error:
         raise _unreadable(file, error) from error
 
@@ -138,6 +149,8 @@ def _unreadable(file: Path, error: OSError) -> StorageError:
 def _holds(file: Path, is_in: Search) -> bool:
     try:
         return any(is_in(text) for text in _texts(file)) or _is_in_rows(file, is_in)
+    except FileNotFoundError:
+        return False
     except OSError as error:
         raise _unreadable(file, error) from error
 
