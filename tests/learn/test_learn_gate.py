@@ -146,14 +146,21 @@ def test_what_is_learned_elsewhere_makes_up_for_no_lost_control() -> None:
     assert (check.value, check.passed) == (3.0, False)
 
 
-def test_of_several_replies_the_share_that_is_right_counts() -> None:
+@pytest.mark.parametrize(
+    ("right", "lost", "still"),
+    [((3, 3, 0), 0, 2), ((2, 2, 3), 1 / 3, 2), ((1, 3, 0), 1, 1), ((0, 0, 3), 2, 0)],
+)
+def test_the_larger_counts_of_shares_and_questions_lost(
+    right: tuple[int, ...], lost: float, still: int
+) -> None:
+    def heard(counts: tuple[int, ...]) -> list[list[str]]:
+        return [["Paris"] * n + ["Rome"] * (3 - n) for n in counts]
+
     paper = replace(PAPER, controls=(CONTROLS[0],) * 3)
-    base = replace(BASE, controls=[["Paris"] * 3, ["Paris", "Paris", "Rome"], ["Rome"] * 3])
-    after = replace(GOOD, controls=[["Paris", "Rome", "Rome"], ["Paris"] * 3, ["Rome"] * 3])
+    base, after = replace(BASE, controls=heard((3, 2, 0))), replace(GOOD, controls=heard(right))
     [check] = [c for c in verdict(paper, base, after, 1.0, Recipe()) if c.name == GENERAL]
-    assert check.value == pytest.approx(2 / 3 - 1 / 3)
-    assert check.told.startswith("2 of 3 ")
-    assert "1 of these" in check.told
+    assert check.value == pytest.approx(lost)
+    assert check.told == f"2 of 3 mostly answered rightly before, {still} of these now"
 
 
 def test_what_the_base_did_too_is_no_new_fault() -> None:
