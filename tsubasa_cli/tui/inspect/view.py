@@ -52,7 +52,8 @@ HINTS = {
     "memories": "? keys · / search · e edit · f forget · p pin · u undo · v what to show · q close",
     "reading": "? keys · Esc back · e edit · g where it was said · p pin · f forget · u undo",
     "timeline": "? keys · ← → month · , . year · t true then, or that month · d a day",
-    "ask": "? keys · Enter asks · Esc to the answer · b what the model reads · d as of",
+    "ask": "? keys · Enter asks · Esc to the answer · b what the model reads · d as of "
+    "· e edit · f forget",
     "stats": "? keys · ↑ ↓ scrolls · q closes",
 }
 
