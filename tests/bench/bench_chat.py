@@ -126,6 +126,11 @@ class Product:
         self.chat = open_chat(self._workspace, session, self._overrides)
         await self.load()
 
+    async def begin_another(self) -> None:
+        """Another conversation, with nothing in its window."""
+        await self.chat.close()
+        self.chat = open_chat(self._workspace, overrides=self._overrides)
+
     async def close(self) -> None:
         """Quit."""
         await self.chat.close()
@@ -174,7 +179,8 @@ class Sitting:
 
 
 async def sitting(options: argparse.Namespace) -> Sitting:
-    """All turns of one session, one more after it was closed and resumed, and long answers."""
+    """All turns of one session, one more after it was closed and resumed, and long answers in
+    another, whose window has room for them."""
     asked = list(questions(options.turns + 1))
     with tempfile.TemporaryDirectory() as home:
         product = Product(Path(home), options.model, options.window, options.reply_tokens)
@@ -191,9 +197,12 @@ async def sitting(options: argparse.Namespace) -> Sitting:
             costs += await in_turn(turn, question, product, rivals, is_left_out=is_left_out)
             print(f"\rturn {turn} of {len(asked)}", end="", file=sys.stderr, flush=True)
         print(file=sys.stderr)
-        rates = await side_by_side(product, rivals[0], options)
         for rival in rivals:
             rival.close()
+        await product.begin_another()
+        raw = Apart(RawChat, *build)
+        rates = await side_by_side(product, raw, options)
+        raw.close()
         await product.close()
     return Sitting(tuple(costs), tuple(rates))
 
@@ -290,7 +299,7 @@ def decoding(sessions: Sequence[Sitting]) -> str:
     ours, raw = (statistics.median(side) for side in zip(*pairs, strict=True))
     low, median, high = statistics.quantiles([a / b for a, b in pairs], n=4)
     return (
-        f"Decoding at the end of the session, in {len(pairs)} pairs of answers that go on: Tsubasa"
+        f"Decoding in another session, in {len(pairs)} pairs of answers that go on: Tsubasa"
         f" {ours:.1f} tokens/s, the raw loop {raw:.1f}; the median of the ratios is {median:.2f}"
         f" (middle half {low:.2f}–{high:.2f})."
     )
