@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,3 +77,14 @@ def test_the_label_pulls_towards_the_reply_itself() -> None:
     assert float(target.max()) == 1.0
     found = bucket_log_probs(logits.detach(), candidates)
     assert found.shape == (1, 7)
+
+
+def test_what_an_ordinary_request_costs_counts_more_and_a_lesson_about_the_user_does_not() -> None:
+    ordinary, lesson = _trace(6, 4, 5, 0.0)[0], _trace(7, 3, 5, 0.65)[0]
+    logits = torch.randn(7, VOCABULARY, generator=torch.Generator().manual_seed(2))
+    apart = [
+        float(distillation_loss(some, [trace]))
+        for some, trace in ((logits[:4], ordinary), (logits[4:], lesson))
+    ]
+    both = float(distillation_loss(logits, [ordinary, lesson], replay_weight=3.0))
+    assert both == pytest.approx(3 * apart[0] + apart[1], rel=1e-4)

@@ -19,15 +19,20 @@ LEAST = 1e-6
 """Probability below which the bucket of the rest is not told apart from nothing."""
 
 
-def distillation_loss(logits: Tensor, traces: Sequence[TeacherTrace]) -> Tensor:
-    """KL(target ‖ student) over the buckets, the sum over all reply tokens.
+def distillation_loss(
+    logits: Tensor, traces: Sequence[TeacherTrace], replay_weight: float = 1.0
+) -> Tensor:
+    """KL(target ‖ student) over the buckets, the sum over all reply tokens; those of ordinary
+    requests count ``replay_weight`` times.
 
     ``logits`` float32 (tokens × vocabulary), in the order of the replies of ``traces``.
     """
     candidates, target = targets(traces, logits.device)
     student = bucket_log_probs(logits, candidates)
     terms = target * (torch.log(target.clamp_min(LEAST)) - student)
-    return terms.masked_fill(target <= 0, 0.0).sum()
+    of_tokens = terms.masked_fill(target <= 0, 0.0).sum(dim=1)
+    weights = [t.weight(replay_weight) for t in traces for _ in t.reply]
+    return of_tokens @ torch.tensor(weights, dtype=of_tokens.dtype).to(logits.device)
 
 
 def targets(traces: Sequence[TeacherTrace], device: torch.device) -> tuple[Tensor, Tensor]:

@@ -22,10 +22,10 @@ class Recipe:
     unknown_share: float = 0.15
     """Questions about what was never told, against those about facts."""
     past_share: float = 1.0
-    replay_share: float = 0.42
+    replay_share: float = 0.48
     """Of all lessons: without a third of ordinary requests, answered as before, 50 steps are enough
     to move the capital of France."""
-    short_share: float = 0.6
+    short_share: float = 0.75
     """Of those: short questions of general knowledge, which resemble what is asked about the user
     and go first. With 39 of them a night SmolLM2 lost 6 right answers of 50, and "86,400" from the
     lesson about seconds became the hours of a day: it takes many, not often."""
@@ -51,7 +51,11 @@ class Recipe:
     rank: int = 16
     """Matters little below some 500 memories (LoRA Without Regret); ``rank_for`` doubles it."""
     alpha: int = 32
-    learning_rate: float = 6e-4
+    replay_weight: float = 3.0
+    """How often a token of an ordinary request counts. It costs nothing where the student still
+    speaks as the base does, and holds it there: facts are learned with much to spare, and what else
+    the model knew is what a night spends."""
+    learning_rate: float = 5e-4
     """Some ten times that of training all weights, as for any LoRA; what it harms at full strength
     is weighed against what it taught by ``scales``."""
     warmup: float = 0.06

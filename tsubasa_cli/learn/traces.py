@@ -25,7 +25,8 @@ Floats = npt.NDArray[np.float32]
 class TeacherTrace:
     """One lesson, ready to train on: the student's ``prompt`` and the ``reply`` (token ids), and
     per reply token the teacher's ``top`` candidates (tokens × d) with their natural
-    ``log_probs``; ``label`` is the share of the reply's own tokens in the target."""
+    ``log_probs``; ``label`` is the share of the reply's own tokens in the target, nothing for an
+    ordinary request, whose target is what the base thinks."""
 
     prompt: Ints
     reply: Ints
@@ -37,6 +38,10 @@ class TeacherTrace:
     def size(self) -> int:
         """Tokens of prompt and reply."""
         return len(self.prompt) + len(self.reply)
+
+    def weight(self, replay_weight: float) -> float:
+        """How often each token of the reply counts."""
+        return 1.0 if self.label else replay_weight
 
 
 def save_traces(path: Path, traces: Sequence[TeacherTrace]) -> None:

@@ -183,7 +183,8 @@ class Trainer:
         return loss
 
     def _accumulate(self, lessons: Sequence[TeacherTrace]) -> float:
-        """The gradient of the mean KL per token over ``lessons``, as many at once as fit."""
+        """The gradient of the weighted mean KL per token over ``lessons``, as many at once as
+        fit."""
         while True:
             try:
                 return self._backward(lessons)
@@ -197,14 +198,15 @@ class Trainer:
             give_back_memory(self._device)
 
     def _backward(self, lessons: Sequence[TeacherTrace]) -> float:
-        tokens = sum(len(trace.reply) for trace in lessons)
+        weight = self._recipe.replay_weight
+        tokens = sum(len(trace.reply) * trace.weight(weight) for trace in lessons)
         total = 0.0
         for some in together(lessons, self._at_once):
             with self._device.autocast():
                 logits = reply_logits(
                     self._model, [t.prompt for t in some], [t.reply for t in some]
                 )
-            loss = distillation_loss(logits, some) / tokens
+            loss = distillation_loss(logits, some, weight) / tokens
             loss.backward()
             total += float(loss.detach())
         return total

@@ -25,7 +25,7 @@ from tsubasa_cli.learn.values import About, QuestionAnswer
 
 ANSWER_TOKENS = 40
 SEED = 1
-REPLIES = 3
+REPLIES = 5
 """To each general question: one of them is luck."""
 THOUGHTFUL = Sampling(temperature=0.6, top_p=0.95, top_k=20, seed=0)
 THINKING_TOKENS = 200
