@@ -146,21 +146,38 @@ def test_what_is_learned_elsewhere_makes_up_for_no_lost_control() -> None:
     assert (check.value, check.passed) == (3.0, False)
 
 
+def _heard(*counts: int) -> list[list[str]]:
+    """Three replies to each question, so many of them right."""
+    return [["Paris"] * n + ["Rome"] * (3 - n) for n in counts]
+
+
+def _general(known: tuple[int, ...], again: tuple[int, ...], now: tuple[int, ...]) -> Check:
+    paper = replace(PAPER, controls=(CONTROLS[0],) * len(known))
+    rounds = [a + k for a, k in zip(_heard(*again), _heard(*known), strict=True)]
+    base, after = replace(BASE, controls=rounds), replace(GOOD, controls=_heard(*now))
+    return next(c for c in verdict(paper, base, after, 1.0, Recipe()) if c.name == GENERAL)
+
+
 @pytest.mark.parametrize(
-    ("right", "lost", "still"),
+    ("now", "lost", "still"),
     [((3, 3, 0), 0, 2), ((2, 2, 3), 1 / 3, 2), ((1, 3, 0), 1, 1), ((0, 0, 3), 2, 0)],
 )
 def test_the_larger_counts_of_shares_and_questions_lost(
-    right: tuple[int, ...], lost: float, still: int
+    now: tuple[int, ...], lost: float, still: int
 ) -> None:
-    def heard(counts: tuple[int, ...]) -> list[list[str]]:
-        return [["Paris"] * n + ["Rome"] * (3 - n) for n in counts]
-
-    paper = replace(PAPER, controls=(CONTROLS[0],) * 3)
-    base, after = replace(BASE, controls=heard((3, 2, 0))), replace(GOOD, controls=heard(right))
-    [check] = [c for c in verdict(paper, base, after, 1.0, Recipe()) if c.name == GENERAL]
+    check = _general((3, 2, 0), (3, 2, 0), now)
     assert check.value == pytest.approx(lost)
-    assert check.told == f"2 of 3 mostly answered rightly before, {still} of these now"
+    assert check.told == (
+        f"2 of 3 mostly answered rightly before, 2 of these when asked again, {still} now"
+    )
+
+
+def test_what_was_right_by_luck_is_not_lost() -> None:
+    """The base itself does not know half of it when it is asked again."""
+    lucky, again = (2,) * 12, (2, 1) * 6
+    assert _general(lucky, again, again).value == 0
+    assert _general(lucky, lucky, again).value == 6
+    assert _general(lucky, again, (1,) * 12).value == 6
 
 
 def test_what_the_base_did_too_is_no_new_fault() -> None:
@@ -236,18 +253,27 @@ async def test_the_base_is_asked_once_and_another_base_for_itself(tmp_path: Path
 async def test_general_questions_are_heard_as_often_as_luck_has_a_say(
     ground: Ground, temperature: float, replies: int
 ) -> None:
+    """The base twice as often; the round that a candidate is held against has its seeds."""
     night = tiny_night(ground)
     paper = Paper((), (), CONTROLS, ())
     async with engine_with(ground.paths, ground.settings.engine, night.base.path) as engine:
-        exams = [
+        candidate, base = [
             await take_exam(
-                engine, paper, {}, "Be brief.", Sampling(temperature), lambda _done, _all: None
+                engine,
+                paper,
+                {},
+                "Be brief.",
+                Sampling(temperature),
+                lambda _done, _all: None,
+                rounds=rounds,
             )
-            for _ in range(2)
+            for rounds in (1, 2)
         ]
-    assert [len(said) for said in exams[0].controls] == [replies] * len(CONTROLS)
-    assert len({text for said in exams[0].controls for text in said}) >= replies
-    assert exams[0].controls == exams[1].controls, "the same seeds every time"
+    assert [len(said) for said in candidate.controls] == [replies] * len(CONTROLS)
+    assert [said[:replies] for said in base.controls] == candidate.controls, "the same seeds"
+    others = [said[replies:] for said in base.controls]
+    assert [len(said) for said in others] == [replies if temperature else 0] * len(CONTROLS)
+    assert len({text for said in base.controls for text in said}) >= len(base.controls[0])
 
 
 async def test_it_speaks_as_a_chat_of_the_user_would(ground: Ground) -> None:
@@ -281,7 +307,7 @@ class TestManner:
         synthesize_stage(night, snapshot)
         taken: list[float] = []
 
-        async def counting(_engine: object, *given: Any) -> Result:
+        async def counting(_engine: object, *given: Any, **_how: Any) -> Result:
             taken.append(next(part for part in given if isinstance(part, Sampling)).temperature)
             return Result()
 

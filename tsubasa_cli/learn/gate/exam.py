@@ -26,7 +26,10 @@ from tsubasa_cli.learn.values import About, QuestionAnswer
 ANSWER_TOKENS = 40
 SEED = 1
 REPLIES = 5
-"""To each general question: one of them is luck."""
+"""To each general question in a round: one of them is luck."""
+ROUNDS_OF_BASE = 2
+"""One to tell what it knows, and one for candidates to be held against, from the seeds that theirs
+are drawn from. One for both would flatter it: what is right by luck would count as known."""
 THOUGHTFUL = Sampling(temperature=0.6, top_p=0.95, top_k=20, seed=0)
 THINKING_TOKENS = 200
 AT_ONCE = 8
@@ -62,19 +65,18 @@ class Paper:
         """What is asked with notes in sight too, one memory after the other."""
         return _by_memory(qa for qa in self.questions if qa.about in (About.FACT, About.PAST))
 
-    @property
-    def size(self) -> int:
+    def size(self, rounds: int) -> int:
         """Steps that the exam is counted in."""
         asked = len(self.questions) + len(self.spoken) + len(self.noted)
-        return asked + REPLIES * len(self.controls) + len(self.prose)
+        return asked + rounds * REPLIES * len(self.controls) + len(self.prose)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     """What a model answered. By question id: ``nll`` per token of the right answer without notes,
     ``nll_noted`` with them; ``said`` and ``said_noted`` the model's own answers. ``controls`` by
-    place, several replies each; ``prose`` per passage (nats, tokens). ``form`` says what is wrong
-    with replies, if anything is. ``parts`` are those that were taken."""
+    place, several replies each, round after round; ``prose`` per passage (nats, tokens). ``form``
+    says what is wrong with replies, if anything is. ``parts`` are those that were taken."""
 
     nll: dict[str, float] = field(default_factory=dict)
     nll_noted: dict[str, float] = field(default_factory=dict)
@@ -106,7 +108,7 @@ async def afresh(_key: Sequence[str], compute: Compute) -> Any:
 
 def manner_of(sampling: Sampling) -> str:
     """Eight digits that change with how answers are drawn, and how many."""
-    return key_of(str(REPLIES), str(SEED), str(sampling))[:8]
+    return key_of(str(ROUNDS_OF_BASE), str(REPLIES), str(SEED), str(sampling))[:8]
 
 
 def set_paper(
@@ -147,12 +149,14 @@ async def take_exam(
     progress: Progress,
     remember: Remember = afresh,
     is_enough: Callable[[Result], bool] = lambda _result: False,
+    rounds: int = 1,
 ) -> Result:
     """Put ``paper`` before the model that ``engine`` has loaded, which speaks as ``sampling`` says.
     What no memory bears on is asked through ``remember``. After each part ``is_enough`` may end
-    the exam."""
-    manner = replace(sampling, seed=SEED)
-    examiner = _Examiner(engine, paper, notes, system_prompt, manner, progress, remember)
+    the exam. General questions are asked in ``rounds``, unless replies are the likeliest."""
+    drawn = replace(sampling, seed=SEED)
+    rounds = rounds if sampling.temperature > 0 else 1
+    examiner = _Examiner(engine, paper, notes, system_prompt, drawn, progress, remember, rounds)
     return await examiner.examine(is_enough)
 
 
@@ -166,6 +170,7 @@ class _Examiner:
         sampling: Sampling,
         progress: Progress,
         remember: Remember,
+        rounds: int,
     ) -> None:
         self._engine = engine
         self._paper = paper
@@ -174,6 +179,8 @@ class _Examiner:
         self._sampling = sampling
         self._progress = progress
         self._remember = remember
+        self._rounds = rounds
+        self._size = paper.size(rounds)
         self._done = 0
 
     async def examine(self, is_enough: Callable[[Result], bool]) -> Result:
@@ -230,10 +237,15 @@ class _Examiner:
         return {"controls": await self._remember(key, lambda: self._repeatedly(questions))}
 
     async def _repeatedly(self, questions: Sequence[str]) -> list[list[str]]:
-        """Per question its replies, drawn one by one; the likeliest is drawn once."""
+        """Per question its replies of all rounds, drawn one by one; the likeliest once."""
         count = REPLIES if self._sampling.temperature > 0 else 1
-        said = await self._answers([text for text in questions for _ in range(count)])
-        return [said[start : start + count] for start in range(0, len(said), count)]
+        asked = [text for text in questions for _ in range(count)]
+        found: list[list[str]] = [[] for _ in questions]
+        for number in range(self._rounds):
+            said = await self._answers(asked, SEED + number * len(asked))
+            for place, replies in enumerate(found):
+                replies += said[place * count : (place + 1) * count]
+        return found
 
     async def _alone(self) -> dict[str, Any]:
         nll = {qa.id: await self._nll(qa, self._packed(qa)) for qa in self._paper.questions}
@@ -277,8 +289,9 @@ class _Examiner:
         self._step()
         return -scored.sums[0] / max(scored.counts[0], 1)
 
-    async def _answers(self, questions: Sequence[str]) -> list[str]:
-        """What the model says to each question, without notes."""
+    async def _answers(self, questions: Sequence[str], seed: int = SEED) -> list[str]:
+        """What the model says to each question, without notes; each reply with a seed of its own,
+        from ``seed`` on."""
         said: list[str] = []
         for start in range(0, len(questions), AT_ONCE):
             some = questions[start : start + AT_ONCE]
@@ -286,7 +299,7 @@ class _Examiner:
             done = await self._engine.complete_all(
                 prompts,
                 max_tokens=ANSWER_TOKENS,
-                sampling=replace(self._sampling, seed=SEED + start),
+                sampling=replace(self._sampling, seed=seed + start),
             )
             said.extend(each.text.strip() for each in done)
             self._step(len(some))
@@ -306,4 +319,4 @@ class _Examiner:
 
     def _step(self, count: int = 1) -> None:
         self._done += count
-        self._progress(min(self._done, self._paper.size), self._paper.size)
+        self._progress(min(self._done, self._size), self._size)

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from itertools import zip_longest
 from pathlib import Path
@@ -24,10 +25,9 @@ from tsubasa_cli.learn.cache import Cache
 from tsubasa_cli.learn.candidates import Candidate, Deployed, candidates_for, deploy
 from tsubasa_cli.learn.files import read_json, write_json
 from tsubasa_cli.learn.gate.exam import (
+    ROUNDS_OF_BASE,
     Paper,
-    Remember,
     Result,
-    afresh,
     manner_of,
     set_paper,
     take_exam,
@@ -43,6 +43,10 @@ from tsubasa_cli.storage.paths import make_private_folder
 MOST_SELECTING, SPOKEN_SELECTING = 60, 24
 MOST_JUDGED, SPOKEN_JUDGED = 160, 80
 """Questions of the two papers, and how many of them are answered aloud."""
+
+
+_Examine = Callable[..., Awaitable[Result]]
+"""``take_exam`` with what is particular to the base, or to a candidate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +169,8 @@ class Gate:
         """What of it bears on no memory is known from earlier nights."""
         with self._cache() as cache:
             remember = Remembered(cache, *self._base_key())
-            return self._result(f"base-{paper}", paper, self._night.base.path, None, remember)
+            examine = partial(take_exam, remember=remember, rounds=ROUNDS_OF_BASE)
+            return self._result(f"base-{paper}", paper, self._night.base.path, None, examine)
 
     def _of_candidate(self, paper: str, base: Result, deployed: Deployed) -> Result:
         """No more of the exam than it takes to refuse."""
@@ -174,7 +179,8 @@ class Gate:
         def is_refused(result: Result) -> bool:
             return _is_out(paper, self._checks(paper, base, result, deployed))
 
-        return self._result(name, paper, deployed.model, deployed.adapter, is_enough=is_refused)
+        examine = partial(take_exam, is_enough=is_refused)
+        return self._result(name, paper, deployed.model, deployed.adapter, examine)
 
     def _result(
         self,
@@ -182,39 +188,24 @@ class Gate:
         paper: str,
         model: Path,
         adapter: Path | None,
-        remember: Remember = afresh,
-        is_enough: Callable[[Result], bool] = lambda _result: False,
+        examine: _Examine,
     ) -> Result:
         """From its file when that exam was taken before, in the same manner: base and candidate
         are not compared when the one drew its replies and the other did not, or otherwise."""
         file = self._night.folder.exams / f"{name}-{manner_of(self._night.sampling)}.json"
         if not file.exists():
             self._stop_if_wanted()
-            result = asyncio.run(self._take(paper, model, adapter, remember, is_enough))
+            result = asyncio.run(self._take(paper, model, adapter, examine))
             write_json(file, result.to_json())
         return Result.from_json(read_json(file))
 
     async def _take(
-        self,
-        paper: str,
-        model: Path,
-        adapter: Path | None,
-        remember: Remember,
-        is_enough: Callable[[Result], bool],
+        self, paper: str, model: Path, adapter: Path | None, examine: _Examine
     ) -> Result:
         ground, system = self._night.ground, self._night.system_prompt
-        asked = self._papers[paper]
+        asked, sampling = self._papers[paper], self._night.sampling
         async with engine_with(ground.paths, ground.settings.engine, model, adapter) as engine:
-            return await take_exam(
-                engine,
-                asked,
-                self._notes,
-                system,
-                self._night.sampling,
-                self._step,
-                remember,
-                is_enough,
-            )
+            return await examine(engine, asked, self._notes, system, sampling, self._step)
 
     def _base_key(self) -> tuple[str, ...]:
         """Another llama.cpp, or another device, rounds differently."""

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from tsubasa_cli.learn.gate.exam import Paper, Part, Result
+from tsubasa_cli.learn.materials import Control
 from tsubasa_cli.learn.recipe import Recipe
 from tsubasa_cli.learn.values import About, QuestionAnswer
 from tsubasa_cli.memory.wordlist import words_of
@@ -147,37 +148,50 @@ def drift(_paper: Paper, base: Result, after: Result, recipe: Recipe) -> Check:
 
 
 def controls_kept(paper: Paper, base: Result, after: Result) -> Check:
-    """General questions that were answered rightly still are. Among those that the base mostly
-    answers rightly, the larger number counts: the shares of right replies that are gone, added up,
-    or the questions that are not mostly answered rightly any more. What is learned elsewhere makes
-    up for nothing."""
-    shares = np.array([_shares_right(paper, result) for result in (base, after)]).T
-    known = shares[shares[:, 0] > MOSTLY]
+    """General questions that were answered rightly still are. What the base knows is told by one
+    round of its replies, and what it makes of that in another is what ``after`` is held against:
+    a reply that is right by luck is not right the next time. The larger number counts: shares of
+    right replies that are gone, added up, or by how many fewer are mostly answered rightly. What is
+    learned elsewhere makes up for nothing."""
+    shares = np.array(
+        [
+            [_share_right(control, some) for some in (*_rounds(before, len(now)), now)]
+            for control, before, now in zip(
+                paper.controls, base.controls, after.controls, strict=True
+            )
+        ]
+    )
+    known = shares[shares[:, 1] > MOSTLY]
     low, high = _resampled(known, _lost) if len(known) else (0.0, 0.0)
     lost = _lost(known)
+    again, now = _mostly(known[:, 0]), _mostly(known[:, 2])
     told = (
-        f"{len(known)} of {len(shares)} mostly answered rightly before, "
-        f"{len(known) - _no_longer(known)} of these now"
+        f"{len(known)} of {len(shares)} mostly answered rightly before, {again} of these when "
+        f"asked again, {now} now"
     )
     passed = lost <= MOST_CONTROLS_LOST
     return Check("general questions", passed, lost, low, high, MOST_CONTROLS_LOST, told)
 
 
+def _rounds(replies: Sequence[str], count: int) -> tuple[Sequence[str], Sequence[str]]:
+    """The round to be held against, and the one that tells what is known; where replies are the
+    likeliest there is but one."""
+    return replies[:count], replies[count:] or replies[:count]
+
+
+def _share_right(control: Control, replies: Sequence[str]) -> float:
+    return float(np.mean([control.is_answered_by(reply) for reply in replies]))
+
+
 def _lost(known: np.ndarray[Any, Any]) -> float:
-    """Of shares of right replies, before and after, by row."""
-    return max(float((known[:, 0] - known[:, 1]).sum()), float(_no_longer(known)))
+    """Of shares of right replies by row: the base's asked again, those by which it is known, and
+    the candidate's."""
+    again, now = known[:, 0], known[:, 2]
+    return max(float((again - now).sum()), float(_mostly(again) - _mostly(now)))
 
 
-def _no_longer(known: np.ndarray[Any, Any]) -> int:
-    return int((known[:, 1] <= MOSTLY).sum())
-
-
-def _shares_right(paper: Paper, result: Result) -> list[float]:
-    """Per control the share of its replies that are right."""
-    return [
-        float(np.mean([control.is_answered_by(reply) for reply in replies]))
-        for control, replies in zip(paper.controls, result.controls, strict=True)
-    ]
+def _mostly(shares: np.ndarray[Any, Any]) -> int:
+    return int((shares > MOSTLY).sum())
 
 
 def others_spared(paper: Paper, base: Result, after: Result) -> Check:
