@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tsubasa_cli.errors import InputError
 from tsubasa_cli.learn.files import read_json
+from tsubasa_cli.learn.prepare import replay_count
 from tsubasa_cli.learn.recipe import Recipe
 from tsubasa_cli.learn.runs import changed_since
 from tsubasa_cli.learn.values import LearnRun, RunState
@@ -25,9 +27,9 @@ MOST_MEMORIES = 2_000
 """Taught in one night; of more, the pinned and lasting ones and the newest (``take_snapshot``)."""
 FEWEST_MEMORIES = 8
 """Taught however short the night is; training stops when it is over."""
-LESSONS_PER_MEMORY = 18
-"""Questions about it, about others, and its share of ordinary requests."""
-TOKENS_PER_LESSON = 110
+LESSONS_PER_MEMORY = 12
+"""Questions about it and about others; ordinary requests come on top, in the recipe's share."""
+TOKENS_PER_LESSON = 75
 GATE_TOKENS = 110_000
 """Of the two papers, by the base and by one candidate."""
 WORKING = {"cpu": 8e10, "mps": 2e12, "cuda": 4e13}
@@ -81,7 +83,7 @@ def make_plan(ground: Ground, base: Model, wishes: Wishes) -> Plan:
     last = next((run for run in ground.runs.promoted() if run.base_model == base.name), None)
     changed = len(changed_since(ground.connection, last.snapshot_event if last else 0))
     taught = min(memories, memories_that_fit(base.n_params, wishes))
-    lessons = taught * LESSONS_PER_MEMORY
+    lessons = _lessons(taught, wishes.recipe)
     report = _last_report(ground, base, device)
     each = _measured_seconds(report) or _seconds_per_lesson(base.n_params, device, wishes.recipe)
     seconds = lessons * each + _gate_seconds(base.n_params, device, report)
@@ -159,8 +161,15 @@ def memories_that_fit(n_params: int, wishes: Wishes) -> int:
     if wishes.budget_seconds is None:
         return MOST_MEMORIES
     each = _seconds_per_lesson(n_params, choose_device(wishes.device), wishes.recipe)
-    fit = int(wishes.budget_seconds / (LESSONS_PER_MEMORY * each))
-    return max(FEWEST_MEMORIES, min(MOST_MEMORIES, fit))
+    wanted = wishes.budget_seconds / each
+    counts = range(FEWEST_MEMORIES, MOST_MEMORIES + 1)
+    fit = bisect_right(counts, wanted, key=lambda count: _lessons(count, wishes.recipe))
+    return counts[max(fit - 1, 0)]
+
+
+def _lessons(memories: int, recipe: Recipe) -> int:
+    own = memories * LESSONS_PER_MEMORY
+    return own + replay_count(own, recipe)
 
 
 def in_words(seconds: float) -> str:
