@@ -304,7 +304,7 @@ class TestErase:
             await inspector.press("enter")
             await inspector.until(lambda: "Erased for good: 1 memory" in inspector.note)
             assert inspector.now(life["nuts"]).status is Status.ERASED
-            assert "walnuts" not in inspector.text()
+            await inspector.until(lambda: "walnuts" not in inspector.text())
         assert b"walnuts" not in home.database.read_bytes()
 
     async def test_a_file_of_ones_own_is_told_of_before_and_after(
