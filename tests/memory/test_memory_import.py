@@ -524,6 +524,22 @@ class TestFiles:
         with pytest.raises(InputError, match=r"no conversations\.json"):
             take(Source.CHATGPT, archive, store)
 
+    @pytest.mark.parametrize(("field", "value"), [("method", 99), ("flags", 1)])
+    def test_an_archive_packed_in_an_unknown_way_or_with_a_password(
+        self, store: SessionStore, tmp_path: Path, field: str, value: int
+    ) -> None:
+        archive = tmp_path / "export.zip"
+        with zipfile.ZipFile(archive, "w") as members:
+            members.writestr("conversations.json", json.dumps([chatgpt(*PLAIN)]))
+        raw = bytearray(archive.read_bytes())
+        local, central = raw.index(b"PK\x03\x04"), raw.index(b"PK\x01\x02")
+        for place in (local + 6, central + 8):
+            raw[place + (2 if field == "method" else 0)] = value
+        archive.write_bytes(raw)
+        with pytest.raises(InputError, match="cannot be unpacked"):
+            take(Source.CHATGPT, archive, store)
+        assert store.recent() == []
+
     @pytest.mark.parametrize("source", list(Source))
     def test_a_file_that_is_not_there(
         self, store: SessionStore, tmp_path: Path, source: Source

@@ -38,18 +38,20 @@ class Element:
 def elements(path: Path) -> Iterator[Element]:
     """Every conversation in ``path``: a JSON file, or a folder or ZIP archive that holds
     ``conversations.json``. Raises ``InputError``."""
-    for name, stream in _documents(path):
-        try:
+    name = path.name
+    try:
+        for name, stream in _documents(path):
             for number, value in enumerate(_array(stream, name), start=1):
                 yield Element(value, f"{name}, conversation {number}")
-        except UnicodeDecodeError as error:
-            raise not_text(name, error) from error
-        except _Broken as error:
-            raise InputError(
-                f"{name} cannot be unpacked.",
-                why=str(error),
-                next_step="Download the export again, or unpack it with another program.",
-            ) from error
+            name = path.name
+    except UnicodeDecodeError as error:
+        raise not_text(name, error) from error
+    except _Broken as error:
+        raise InputError(
+            f"{name} cannot be unpacked.",
+            why=str(error),
+            next_step="Download the export again, or unpack it with another program.",
+        ) from error
 
 
 @contextmanager
