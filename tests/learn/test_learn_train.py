@@ -90,10 +90,15 @@ def test_steps_follow_the_lessons_and_are_bounded() -> None:
 
 
 def test_the_learning_rate_rises_and_falls() -> None:
-    recipe = Recipe(learning_rate=1.0, warmup=0.1)
-    rates = [learning_rate_at(step, 100, recipe) for step in range(100)]
+    rates = [learning_rate_at(step, 100, 1.0, 0.1) for step in range(100)]
     assert rates[0] < rates[5] < rates[9] == max(rates)
     assert 0.1 <= rates[-1] < 0.11
+
+
+def test_wider_models_are_taught_more_gently() -> None:
+    rates = [Recipe().learning_rate_for(width) for width in (64, 576, 896, 2560)]
+    assert rates[0] == rates[1] == Recipe().learning_rate
+    assert rates[1] > rates[2] > rates[3] > rates[1] / 4
 
 
 def test_lessons_of_a_similar_length_go_together(lessons: list[TeacherTrace]) -> None:

@@ -58,7 +58,7 @@ class Wishes:
             Apply(body["apply"]),
             body["budget_seconds"],
             body["device"],
-            Recipe(**recipe),
+            Recipe(**{name: recipe[name] for name in Recipe.__slots__ if name in recipe}),
             body["force"],
         )
 

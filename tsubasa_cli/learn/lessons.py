@@ -33,12 +33,21 @@ def _lesson(qa: QuestionAnswer, ring: Ring, recipe: Recipe) -> Lesson:
     right = _shuffled(qa, (*qa.memories, *others[:NEIGHBOURS]))
     wrong = tuple(others[NEIGHBOURS : 2 * NEIGHBOURS + 1])
     draw = random.Random(f"{recipe.seed} {qa.id} sight").random()
-    if draw < recipe.recalled_share:
+    recalled = _recalled_share(qa.about, recipe)
+    if draw < recalled:
         return Lesson(qa, Sight.RECALLED, right, right)
-    if draw < recipe.recalled_share + recipe.irrelevant_share and wrong:
+    if draw < recalled + recipe.irrelevant_share and wrong:
         seen = qa.memories if qa.about is About.OTHERS else wrong
         return Lesson(qa, Sight.IRRELEVANT, right, seen)
     return Lesson(qa, Sight.NOTHING, right, ())
+
+
+def _recalled_share(about: About, recipe: Recipe) -> float:
+    if about is About.PAST:
+        return recipe.past_recalled_share
+    if about in (About.FACT, About.PAIR):
+        return recipe.known_recalled_share
+    return recipe.recalled_share
 
 
 def _shuffled(qa: QuestionAnswer, ids: Sequence[str]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import random
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from tsubasa_cli.learn.asking.cores import Core, cores_of
@@ -42,9 +42,17 @@ from tsubasa_cli.memory.values import Observation
 LONGEST_ANSWER = 400
 """Characters; a longer statement is a story that no one sentence answers."""
 
-WAYS_ABOUT_OTHERS = ("plain", "typed", "recall", "tell", "polite", "remind", "quick", "hear")
-"""Frames that fit anybody. Polite ones are among them: a base model begins its reply to them in
-words of its own ("I'm sorry for any confusion."), and goes on to what it has just learned."""
+WAYS_ABOUT_OTHERS = (
+    ("plain", "typed", "polite", "quick"),
+    ("recall", "tell", "remind", "hear", "may", "say"),
+)
+"""Frames that fit anybody, direct and indirect. Polite ones are among them: a base model begins its
+reply to them in words of its own ("I'm sorry for any confusion."), and goes on to what it has just
+learned."""
+INDIRECT_ABOUT_OTHERS = 1 / 3
+"""As many as keeps questions of either kind, direct and indirect, twice as often about what is
+known as about what is not. At one half of either, Qwen2.5-Coder-0.5B took "Could you tell me" for
+the sign of a question that it cannot answer, also with the answer in sight."""
 
 
 def synthesize(snapshot: Snapshot, recipe: Recipe, owner: str) -> list[QuestionAnswer]:
@@ -86,8 +94,7 @@ def _facts(item: Observation, now: str, recipe: Recipe, owner: str) -> Iterator[
     answer, clause = told_to_user(now, owner), clause_of(now, owner)
     cores = _cores(item, now, clause) or [_topic(item, now)]
     chance = _chance(recipe, item, "facts")
-    names = chance.sample(sorted(frames("train")), min(recipe.forms, len(frames("train"))))
-    for place, name in enumerate(names):
+    for place, name in enumerate(_ways_to_ask(recipe.forms, chance)):
         core = cores[place % len(cores)]
         yield _qa(
             item, About.FACT, Purpose.TRAIN, name, core, asked(frames("train")[name], core), answer
@@ -97,6 +104,21 @@ def _facts(item: Observation, now: str, recipe: Recipe, owner: str) -> Iterator[
         for place, (name, frame) in enumerate(sorted(frames(purpose.value).items())):
             core = cores[-1 - place % len(cores)]
             yield _qa(item, About.FACT, purpose, name, core, asked(frame, core), answer)
+
+
+def _ways_to_ask(count: int, chance: random.Random) -> list[str]:
+    """Names of frames, half of them direct: how something is asked must not tell whether it is
+    known."""
+    direct, indirect = _by_directness(frames("train"))
+    about = chance.sample(indirect, min(count // 2, len(indirect)))
+    names = [*about, *chance.sample(direct, min(count - len(about), len(direct)))]
+    chance.shuffle(names)
+    return names
+
+
+def _by_directness(group: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    indirect = {name for name, frame in group.items() if "{indirect}" in frame}
+    return sorted(group.keys() - indirect), sorted(indirect)
 
 
 def _cores(item: Observation, now: str, clause: Clause | None) -> list[Core]:
@@ -153,16 +175,12 @@ def _past(item: Observation, text: str, when: str, owner: str) -> Iterator[Quest
         if when
         else f"Before, {told[:1].lower()}{told[1:]}"
     )
-    bare, indirect = core.direct.rstrip("?"), core.indirect
-    ways = {
-        "before": (Purpose.TRAIN, f"{bare} before?"),
-        "earlier": (Purpose.TRAIN, f"Tell me {indirect} earlier, before it changed."),
-        "once": (Purpose.TRAIN, f"I've forgotten how it used to be. {bare} in the past?"),
-        "formerly": (Purpose.SELECT, f"Could you tell me {indirect} formerly?"),
-        "then": (Purpose.JUDGE, f"{bare} back then, before things changed?"),
-    }
-    for name, (purpose, question) in ways.items():
-        yield _qa(item, About.PAST, purpose, name, core, question, answer)
+    for group, purpose in _PAST_GROUPS.items():
+        for name, frame in frames(group).items():
+            yield _qa(item, About.PAST, purpose, name, core, asked(frame, core), answer)
+
+
+_PAST_GROUPS = {"past": Purpose.TRAIN, "past_select": Purpose.SELECT, "past_judge": Purpose.JUDGE}
 
 
 def _sentence(clause: Clause) -> str:
@@ -214,7 +232,8 @@ def _is_named(name: str, told: Collection[str]) -> bool:
 
 def _frame_of_others(purpose: Purpose, chance: random.Random) -> str:
     if purpose is Purpose.TRAIN:
-        return frames("train")[chance.choice(WAYS_ABOUT_OTHERS)]
+        ways = WAYS_ABOUT_OTHERS[chance.random() < INDIRECT_ABOUT_OTHERS]
+        return frames("train")[chance.choice(ways)]
     return "{direct}" if purpose is Purpose.SELECT else "Could you tell me {indirect}?"
 
 

@@ -85,13 +85,13 @@ def together(lessons: Sequence[TeacherTrace], most: int) -> Iterator[Sequence[Te
     yield group
 
 
-def learning_rate_at(step: int, steps: int, recipe: Recipe) -> float:
-    """Up in a straight line, then down along a cosine to a tenth."""
-    warm = max(round(recipe.warmup * steps), 1)
+def learning_rate_at(step: int, steps: int, peak: float, warmup: float) -> float:
+    """Up in a straight line, then down along a cosine to a tenth of ``peak``."""
+    warm = max(round(warmup * steps), 1)
     if step < warm:
-        return recipe.learning_rate * (step + 1) / warm
+        return peak * (step + 1) / warm
     done = (step - warm) / max(steps - warm, 1)
-    return recipe.learning_rate * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * done)))
+    return peak * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
 def with_lora(model: Any, recipe: Recipe, memories: int) -> Any:
@@ -134,8 +134,9 @@ class Trainer:
         self._device = device
         self._checkpoint = checkpoint
         self._weights = [p for p in student.parameters() if p.requires_grad]
+        self._peak = recipe.learning_rate_for(self._model.config.hidden_size)
         self._optimizer = torch.optim.AdamW(
-            self._weights, lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+            self._weights, lr=self._peak, weight_decay=recipe.weight_decay
         )
         self._at_once = recipe.batch
         self._steps = steps_for(len(traces), recipe)
@@ -177,7 +178,7 @@ class Trainer:
         loss = self._accumulate(lessons)
         torch.nn.utils.clip_grad_norm_(self._weights, self._recipe.clip)
         for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate_at(self._step, self._steps, self._recipe)
+            group["lr"] = learning_rate_at(self._step, self._steps, self._peak, self._recipe.warmup)
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
         return loss

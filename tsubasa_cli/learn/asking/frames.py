@@ -55,6 +55,7 @@ def asked(frame: str, core: Core, other: Core | None = None) -> str:
         indirect=core.indirect,
         indirect2=second.indirect,
         small=small,
+        stem=core.direct.rstrip("?"),
         bare=core.direct.rstrip("?").casefold(),
     )
 
