@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import random
 import shutil
 import sqlite3
@@ -19,8 +21,9 @@ from recall_helpers import EMBEDDER, PETS_AND_WORK, Life, a_life, observation, p
 from tsubasa_cli.memory.embedder import Rarity, unit_rows
 from tsubasa_cli.memory.index import MemoryIndex
 from tsubasa_cli.memory.values import Op, Status
+from tsubasa_cli.memory.vectors import VectorIndex, new_vectors
 from tsubasa_cli.memory.word_query import word_query
-from tsubasa_cli.memory.words_index import Tier
+from tsubasa_cli.memory.words_index import DamagedIndexError, Tier
 from tsubasa_cli.storage.paths import Paths
 
 if TYPE_CHECKING:
@@ -444,3 +447,58 @@ with a_life(Paths(Path(sys.argv[1]), Path(sys.argv[1]))) as life:
             check=False,
         )
         assert done.stdout.strip() == "mdog000001", done.stderr
+
+
+MAKE_VECTORS = """
+import sys
+from pathlib import Path
+import numpy as np
+from tsubasa_cli.memory import vectors
+if sys.argv[3] == "as Chroma leaves them":
+    vectors.overwrite_unused = lambda folder: None
+index = vectors.new_vectors(Path(sys.argv[1]))
+count = int(sys.argv[2])
+rows = np.random.default_rng(0).normal(size=(count, 32)).astype(np.float32)
+with index.writing():
+    index.put(vectors.Tier.ACTIVE, [f"m{place}" for place in range(count)], rows)
+index.close()
+"""
+FOUND_IN_NEW_MEMORY = 0x5A
+
+
+class TestUnusedSlots:
+    """What Chroma writes for elements that are not there yet is memory of the process, words and
+    all. Here the allocator fills memory with one letter before it hands it out."""
+
+    def made(self, folder: Path, count: int, how: str = "ours") -> dict[str, int]:
+        """By file, how often it holds what was in memory before."""
+        environment = {**os.environ, "MALLOC_PERTURB_": str(0xFF ^ FOUND_IN_NEW_MEMORY)}
+        code = [sys.executable, "-c", MAKE_VECTORS, str(folder), str(count), how]
+        subprocess.run(code, env=environment, check=True)
+        files = {file.name: file.read_bytes() for file in folder.glob("*/*.bin")}
+        return {name: text.count(bytes([FOUND_IN_NEW_MEMORY] * 16)) for name, text in files.items()}
+
+    @pytest.mark.parametrize("count", [1, 7, 1_100])
+    def test_nothing_of_what_memory_held_is_written(self, home: Paths, count: int) -> None:
+        folder = home.data / "vectors"
+        assert set(self.made(folder, count).values()) == {0}
+        index = VectorIndex(folder)
+        assert index.count(Tier.ACTIVE) == count
+        rows = np.random.default_rng(0).normal(size=(count, 32)).astype(np.float32)
+        assert index.nearest(Tier.ACTIVE, rows[0], 1)[0] == ("m0", pytest.approx(1.0, abs=1e-5))
+        index.close()
+
+    @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc fills new memory")
+    def test_chroma_would_have_written_it(self, home: Paths) -> None:
+        assert self.made(home.data / "vectors", 7, "as Chroma leaves them")["data_level0.bin"] > 0
+
+    def test_a_header_cut_short_is_a_damaged_index(self, home: Paths) -> None:
+        folder = home.data / "vectors"
+        index = new_vectors(folder)
+        with index.writing():
+            index.put(Tier.ACTIVE, ["m0"], np.ones((1, 32), np.float32))
+        for header in folder.glob("*/header.bin"):
+            header.write_bytes(header.read_bytes()[:20])
+        with pytest.raises(DamagedIndexError, match="cut short"), index.writing():
+            pass
+        index.close()

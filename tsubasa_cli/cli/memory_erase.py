@@ -56,7 +56,8 @@ def erase(
     finally:
         memory.close()
     if as_json:
-        context.print_json(_facts(erased.memory_ids, erased.places, erased.left))
+        stays = (*erased.left, *erased.unswept)
+        context.print_json(_facts(erased.memory_ids, erased.places, stays))
     else:
         context.say(f"Erased: {_many(len(erased.memory_ids))}, {len(erased.places):,} places.")
     _require_nothing_left(erased)
@@ -108,6 +109,12 @@ def _require_assent(plan: ErasePlan, yes: bool) -> None:
 
 
 def _require_nothing_left(erased: Erasure) -> None:
+    if erased.unswept:
+        raise StorageError(
+            "It is erased, but files of Tsubasa's own still hold words of it.",
+            why="\n".join(str(file) for file in erased.unswept),
+            next_step="Close every other Tsubasa and run: tsubasa memory rebuild",
+        )
     if erased.left:
         raise StorageError(
             "It is erased, but some files in the data folder still hold words of it.",

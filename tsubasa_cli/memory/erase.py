@@ -43,12 +43,14 @@ class ErasePlan:
 class Erasure:
     """What went, and the sessions whose saved words changed: what is held of them in memory (an
     open chat, a model's state) is to be dropped as well. ``left`` are files under the data folder
-    that still hold some of it: those that the program did not write, if there were any."""
+    that still hold some of it and that the program did not write, if there were any; ``unswept``
+    the program's own, which must not be."""
 
     memory_ids: tuple[str, ...]
     session_ids: tuple[str, ...]
     places: tuple[Place, ...]
     left: tuple[Path, ...] = ()
+    unswept: tuple[Path, ...] = ()
 
 
 def plan_erase(
@@ -97,7 +99,8 @@ def erase(
         memory_ids=found.memory_ids,
         session_ids=found.session_ids,
         places=(*found.places, *files),
-        left=tuple(remains(paths, found)),
+        left=tuple(_left(paths, found)),
+        unswept=tuple(holding_apart(copies.live(paths), found.telltale.phrases)),
     )
 
 
@@ -118,10 +121,10 @@ def finish_erasure(connection: sqlite3.Connection, paths: Paths, forget_index: F
     return True
 
 
-def remains(paths: Paths, found: Survey) -> list[Path]:
-    """The files under the data folder, weights aside, that still hold words of the erased."""
-    idle = copies.holding([*copies.copies(paths), *copies.others(paths)], found.telltale.tells)
-    return sorted([*idle, *holding_apart(copies.live(paths), found.telltale.phrases)])
+def _left(paths: Paths, found: Survey) -> list[Path]:
+    """The files under the data folder that still hold words of the erased, apart from weights and
+    from what SQLite and Chroma may have open."""
+    return copies.holding([*copies.copies(paths), *copies.others(paths)], found.telltale.tells)
 
 
 def _touched(found: Survey) -> list[str]:

@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tsubasa_cli.memory.unused_slots import overwrite_unused
 from tsubasa_cli.memory.words_index import DamagedIndexError, Tier
 from tsubasa_cli.storage.paths import make_private_folder, write_private
 
@@ -108,6 +109,8 @@ class VectorIndex:
 
     def _note(self, *, is_being_written: bool) -> None:
         if not is_being_written:
+            with _in_words():
+                overwrite_unused(self.folder)
             self._states = _states(self.folder, self._states)
         content = _manifest(self._states, is_being_written=is_being_written)
         write_private(self.folder / _MANIFEST, content)

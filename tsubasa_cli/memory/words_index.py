@@ -21,8 +21,9 @@ from tsubasa_cli.storage.paths import PRIVATE_FILE
 
 CHECKED_BYTES = 64 * 1024 * 1024
 """Files up to this size are checked whole when they are opened."""
-LAYOUT = "2"
-"""Raised when tables or the making of stems change: an index of another layout is rebuilt."""
+LAYOUT = "3"
+"""Raised when tables, the making of stems or what is written of vectors change: an index of another
+layout is rebuilt."""
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

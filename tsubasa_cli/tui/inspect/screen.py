@@ -97,9 +97,14 @@ class Inspector(Changing):
         async with self._changing:
             erased = await asyncio.to_thread(self._erase, plan)
         number = wording.memories(len(erased.memory_ids))
-        left = wording.count(len(erased.left), "file") if erased.left else ""
-        left = f"; {left} of your own in the data folder hold it still" if left else ""
-        self._after(f"Erased for good: {number}, {len(erased.places):,} places{left}.")
+        told = f"Erased for good: {number}, {len(erased.places):,} places"
+        if erased.left:
+            files = wording.count(len(erased.left), "file")
+            told += f"; {files} of your own in the data folder hold it still"
+        if erased.unswept:
+            names = ", ".join(file.name for file in erased.unswept)
+            told += f"; words of it are left in {names}: run “tsubasa memory rebuild”"
+        self._after(f"{told}.")
         if self._chat is not None:
             await self._chat.erased(erased)
 
