@@ -77,6 +77,7 @@ def about_memory(
     found = [*_facts(item, now, recipe, owner), *_others(item, now, recipe, owner, told)]
     for when, text in past_parts(item.statement):
         found.extend(_past(item, text, when, owner))
+        found.extend(_changed(item, now, text, owner))
     return found
 
 
@@ -178,6 +179,22 @@ def _past(item: Observation, text: str, when: str, owner: str) -> Iterator[Quest
     for group, purpose in _PAST_GROUPS.items():
         for name, frame in frames(group).items():
             yield _qa(item, About.PAST, purpose, name, core, asked(frame, core), answer)
+
+
+def _changed(item: Observation, now: str, before: str, owner: str) -> Iterator[QuestionAnswer]:
+    """The present asked for by name, also by what is so no longer: what was so is practised often
+    enough to be taken for what is."""
+    clause, earlier = clause_of(now, owner), clause_of(before, owner)
+    cores = cores_of(clause) if clause else []
+    replaced = cores_of(earlier) if earlier else []
+    if not cores or not replaced:
+        return
+    answer, core = told_to_user(now, owner), cores[0]
+    for name, frame in frames("changed").items():
+        is_denied = "{value}" in frame
+        question = asked(frame, core, value=replaced[0].value)
+        told = f"Not any more. {answer}" if is_denied else answer
+        yield _qa(item, About.FACT, Purpose.TRAIN, name, core, question, told)
 
 
 _PAST_GROUPS = {"past": Purpose.TRAIN, "past_select": Purpose.SELECT, "past_judge": Purpose.JUDGE}

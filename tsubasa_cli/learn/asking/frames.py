@@ -46,8 +46,8 @@ def slot_cores(slot: str, value: str) -> tuple[Core, ...]:
     return tuple(Core(direct, indirect, value) for direct, indirect in listed.items())
 
 
-def asked(frame: str, core: Core, other: Core | None = None) -> str:
-    """``core`` asked in the way of ``frame``."""
+def asked(frame: str, core: Core, other: Core | None = None, value: str = "") -> str:
+    """``core`` asked in the way of ``frame``; ``value`` is what the frame may suggest."""
     second = other or core
     small = second.direct if second.direct.startswith("I ") else _small(second.direct)
     return frame.format(
@@ -55,6 +55,7 @@ def asked(frame: str, core: Core, other: Core | None = None) -> str:
         indirect=core.indirect,
         indirect2=second.indirect,
         small=small,
+        value=value,
         stem=core.direct.rstrip("?"),
         bare=core.direct.rstrip("?").casefold(),
     )
