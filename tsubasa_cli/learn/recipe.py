@@ -22,10 +22,10 @@ class Recipe:
     """Questions about somebody else per fact, or the model gives everybody the user's shoe size."""
     unknown_share: float = 0.15
     """Questions about what was never told, against those about facts."""
-    replay_share: float = 0.48
+    replay_share: float = 0.6
     """Of all lessons: without a third of ordinary requests, answered as before, 50 steps are enough
     to move the capital of France."""
-    short_share: float = 0.75
+    short_share: float = 0.9
     """Of those: short questions of general knowledge, which resemble what is asked about the user
     and go first. With 39 of them a night SmolLM2 lost 6 right answers of 50, and "86,400" from the
     lesson about seconds became the hours of a day: it takes many, not often."""
