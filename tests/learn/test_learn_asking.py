@@ -16,14 +16,16 @@ from tsubasa_cli.learn.asking.english import (
     of_somebody,
     told_to_user,
 )
-from tsubasa_cli.learn.asking.frames import people
+from tsubasa_cli.learn.asking.frames import frames, people
 from tsubasa_cli.learn.lessons import lessons_of
 from tsubasa_cli.learn.recipe import Recipe
 from tsubasa_cli.learn.snapshot import Snapshot
-from tsubasa_cli.learn.synthesize import synthesize
-from tsubasa_cli.learn.values import About, Purpose
+from tsubasa_cli.learn.synthesize import WAYS_ABOUT_OTHERS, synthesize
+from tsubasa_cli.learn.values import About, Purpose, Sight
 from tsubasa_cli.memory.values import Observation, Status
 from tsubasa_cli.storage.values import Instant
+
+WAYS = frames("train").keys()
 
 
 def _note(identity: str, statement: str, status: Status = Status.ACTIVE) -> Observation:
@@ -184,6 +186,33 @@ class TestSynthesis:
         past = [q for q in self.questions if q.about is About.PAST]
         assert any("Tarnby" in q.answer for q in past)
         assert all(q.answer.startswith(("Until", "Before")) for q in past)
+
+    def test_what_replaced_it_is_asked_for_by_what_it_replaced(self) -> None:
+        now = [q for q in self.questions if q.about is About.FACT and "Tarnby" in q.question]
+        assert {q.purpose for q in now} == {Purpose.TRAIN}
+        assert len(now) == 2
+        assert all(q.answer.startswith("Not any more. You live in Quelmouth") for q in now)
+
+    def test_how_it_is_asked_does_not_tell_whether_it_is_known(self) -> None:
+        """Of the questions in another sentence ("Tell me where …") as many are about what is known
+        as of the direct ones."""
+        indirect = {name for name, frame in frames("train").items() if "{indirect}" in frame}
+        trained = [q for q in self.questions if q.purpose is Purpose.TRAIN]
+        facts = [q.form in indirect for q in trained if q.about is About.FACT and q.form in WAYS]
+        assert sum(facts) == pytest.approx(len(facts) / 2, abs=len(facts) / 20)
+        openings = tuple(frames("train")[name].partition("{")[0] for name in WAYS_ABOUT_OTHERS[1])
+        others = [q.question for q in trained if q.about is About.OTHERS]
+        asked = sum(text.startswith(openings) for text in others)
+        assert asked == pytest.approx(len(others) / 3, abs=len(others) / 10)
+
+    def test_beside_the_notes_what_they_say_is_practised_most(self) -> None:
+        notes = {item.id: item for item in (*self.snapshot.active, *self.snapshot.past)}
+        lessons = lessons_of(self.questions, notes, Recipe())
+        beside = [one.qa.about for one in lessons if one.sight is Sight.RECALLED]
+        known = [about for about in beside if about in (About.FACT, About.PAIR, About.PAST)]
+        assert len(known) > 2 * (len(beside) - len(known))
+        past = [one.sight for one in lessons if one.qa.about is About.PAST]
+        assert past.count(Sight.RECALLED) > len(past) / 4
 
     def test_the_same_memory_is_asked_the_same_whatever_stands_beside_it(self) -> None:
         alone = Snapshot(2, (self.snapshot.active[5],))
