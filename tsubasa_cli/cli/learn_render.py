@@ -37,7 +37,8 @@ def print_plan(plan: Plan) -> None:
         "Lessons": f"about {plan.lessons:,}",
         "Time": f"about {in_words(plan.seconds)} on {plan.device}"
         + ("" if plan.is_measured else " (a rough guess; the next one will be measured)"),
-        "Memory": f"at least {plan.needed_bytes / 1e9:.1f} GB needed, {plan.free_bytes / 1e9:.1f} GB free",
+        "Memory": f"at least {plan.needed_bytes / 1e9:.1f} GB needed,"
+        f" {plan.free_bytes / 1e9:.1f} GB free",
     }
     if plan.refused is not None:
         rows["Refused"] = f"just this, by the gate ({plan.refused.id}); nothing has changed since"

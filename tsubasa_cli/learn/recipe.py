@@ -37,8 +37,8 @@ class Recipe:
     """The first of these for what the notes do answer: as often as a note is in sight that does
     not, or "I don't know" is what a model learns to say beside notes."""
     past_recalled_share: float = 0.7
-    """The same for what was once so: the note says both, and the newer is easily read out. Practised
-    without notes, it keeps the old answer likely where the new one is asked for."""
+    """The same for what was once so: the note says both, and the newer is easily read out.
+    Practised without notes, it keeps the old answer likely where the new one is asked for."""
 
     # What is learned from the teacher.
     top: int = 5
