@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import resource
 from contextlib import closing
@@ -400,6 +401,24 @@ class TestOnFiles:
         taken = [file.name for file in (night.folder.root / "exams").iterdir()]
         assert any("-select-" in name for name in taken)
         assert not any("-judge-" in name for name in taken)
+
+    def test_an_exam_cut_short_is_taken_whole_where_it_would_not_be_refused_any_more(
+        self, ground: Ground, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A program that was updated between two attempts asks for less, or for something else."""
+        strict = replace(TINY, drift_refused=-0.5, scales=(1.0,))
+        night = tiny_night(ground, Apply.ADAPTER, strict)
+        snapshot = snapshot_stage(night)
+        trace_stage(night, snapshot, synthesize_stage(night, snapshot))
+        train_stage(night, snapshot)
+        gate = Gate(night, questions_of(night), notes_of(snapshot))
+        assert gate.pass_through().winner is None
+        monkeypatch.setattr(passing, "verdict", lambda *_given: [Check("", True, 1, 1, 1, 0, "")])
+        passed = Gate(night, questions_of(night), notes_of(snapshot)).pass_through()
+        assert passed.winner is not None
+        taken = (night.folder.root / "exams").glob("adapter-*.json")
+        parts = {file.name.split("-")[2]: json.loads(file.read_text())["parts"] for file in taken}
+        assert parts == {"select": [*Part], "judge": [*Part]}
 
     def test_what_did_not_survive_in_the_file_is_refused_before_any_exam(
         self, ground: Ground

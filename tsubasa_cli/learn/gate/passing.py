@@ -27,6 +27,7 @@ from tsubasa_cli.learn.files import read_json, write_json
 from tsubasa_cli.learn.gate.exam import (
     ROUNDS_OF_BASE,
     Paper,
+    Part,
     Result,
     manner_of,
     set_paper,
@@ -179,8 +180,11 @@ class Gate:
         def is_refused(result: Result) -> bool:
             return _is_out(paper, self._checks(paper, base, result, deployed))
 
+        def is_usable(result: Result) -> bool:
+            return set(result.parts) == set(Part) or is_refused(result)
+
         examine = partial(take_exam, is_enough=is_refused)
-        return self._result(name, paper, deployed.model, deployed.adapter, examine)
+        return self._result(name, paper, deployed.model, deployed.adapter, examine, is_usable)
 
     def _result(
         self,
@@ -189,11 +193,14 @@ class Gate:
         model: Path,
         adapter: Path | None,
         examine: _Examine,
+        is_usable: Callable[[Result], bool] = lambda _result: True,
     ) -> Result:
         """From its file when that exam was taken before, in the same manner: base and candidate
-        are not compared when the one drew its replies and the other did not, or otherwise."""
+        are not compared when the one drew its replies and the other did not, or otherwise. An exam
+        that a refusal cut short is taken again when it is no refusal any more, as after an
+        update: what was not asked is not passed."""
         file = self._night.folder.exams / f"{name}-{manner_of(self._night.sampling)}.json"
-        if not file.exists():
+        if not file.exists() or not is_usable(Result.from_json(read_json(file))):
             self._stop_if_wanted()
             result = asyncio.run(self._take(paper, model, adapter, examine))
             write_json(file, result.to_json())
