@@ -326,7 +326,7 @@ class TestFilesSomebodyPutThere:
         assert str(file) in [place.where for place in report.places]
         life.connection.close()
         assert files_with(life.paths.data, [STATEMENT, QUOTE]) == {}
-        assert report.left == ()
+        assert report.left == report.unswept == ()
 
     @pytest.mark.parametrize(
         "text", [QUOTE, STATEMENT.upper(), json.dumps({"said": f"„{QUOTE}“ é"}), f"x\n\n{QUOTE}"]
@@ -367,6 +367,20 @@ class TestFilesSomebodyPutThere:
         life.erase()
         assert weights.exists()
         assert (life.paths.data / "old.jsonl").exists()
+
+    def test_what_is_left_in_files_of_the_programs_own_is_not_called_the_users(
+        self, life: Life, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        left = life.paths.index / "segment.bin"
+
+        def forget_badly(*_given: object) -> None:
+            left.parent.mkdir(parents=True, exist_ok=True)
+            left.write_text(QUOTE)
+
+        monkeypatch.setattr(life, "forget_index", forget_badly)
+        report = life.erase()
+        assert report.left == ()
+        assert report.unswept == (left,)
 
     def test_what_comes_and_goes_meanwhile_is_no_obstacle(
         self, life: Life, monkeypatch: pytest.MonkeyPatch

@@ -54,6 +54,8 @@ INDIRECT_ABOUT_OTHERS = 1 / 3
 known as about what is not. At one half of either, Qwen2.5-Coder-0.5B took "Could you tell me" for
 the sign of a question that it cannot answer, also with the answer in sight."""
 
+_PAST_GROUPS = {"past": Purpose.TRAIN, "past_select": Purpose.SELECT, "past_judge": Purpose.JUDGE}
+
 
 def synthesize(snapshot: Snapshot, recipe: Recipe, owner: str) -> list[QuestionAnswer]:
     """All questions of a night, in the order of the memories. ``owner`` is the user's name as
@@ -195,9 +197,6 @@ def _changed(item: Observation, now: str, before: str, owner: str) -> Iterator[Q
         question = asked(frame, core, value=replaced[0].value)
         told = f"Not any more. {answer}" if is_denied else answer
         yield _qa(item, About.FACT, Purpose.TRAIN, name, core, question, told)
-
-
-_PAST_GROUPS = {"past": Purpose.TRAIN, "past_select": Purpose.SELECT, "past_judge": Purpose.JUDGE}
 
 
 def _sentence(clause: Clause) -> str:
