@@ -37,6 +37,6 @@ def _zero_from(file: Path, start: int) -> None:
     with file.open("r+b") as stream:
         stream.seek(start)
         while block := stream.read(_BLOCK):
-            if any(block):
+            if block.count(0) != len(block):
                 stream.seek(-len(block), os.SEEK_CUR)
                 stream.write(bytes(len(block)))

@@ -200,10 +200,12 @@ class Gate:
         that a refusal cut short is taken again when it is no refusal any more, as after an
         update: what was not asked is not passed."""
         file = self._night.folder.exams / f"{name}-{manner_of(self._night.sampling)}.json"
-        if not file.exists() or not is_usable(Result.from_json(read_json(file))):
-            self._stop_if_wanted()
-            result = asyncio.run(self._take(paper, model, adapter, examine))
-            write_json(file, result.to_json())
+        known = Result.from_json(read_json(file)) if file.exists() else None
+        if known is not None and is_usable(known):
+            return known
+        self._stop_if_wanted()
+        result = asyncio.run(self._take(paper, model, adapter, examine))
+        write_json(file, result.to_json())
         return Result.from_json(read_json(file))
 
     async def _take(

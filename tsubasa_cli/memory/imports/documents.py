@@ -23,8 +23,9 @@ CHUNK_CHARACTERS = 1 << 20
 _CONVERSATIONS = re.compile(r"(?:.*/)?conversations(?:-\d+)?\.json\Z", re.IGNORECASE)
 """Exports of many conversations come in numbered pieces."""
 _SPACE = " \t\n\r"
-_Broken = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
-"""What ``zipfile`` raises for damaged, truncated, unknown or encrypted members."""
+_Broken = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
+"""What ``zipfile`` raises for damaged and truncated members; the last for encrypted ones and those
+packed in an unknown way."""
 
 
 @dataclass(frozen=True, slots=True)
