@@ -57,7 +57,7 @@ class Recipe:
     rank: int = 16
     """Matters little below some 500 memories (LoRA Without Regret); ``rank_for`` doubles it."""
     alpha: int = 32
-    replay_weight: float = 3.0
+    replay_weight: float = 5.0
     """How often a token of an ordinary request counts. It costs nothing where the student still
     speaks as the base does, and holds it there: facts are learned with much to spare, and what else
     the model knew is what a night spends."""
