@@ -174,6 +174,13 @@ class TestEverywhere:
         messages = [place.words for place in plan.places if place.kind is PlaceKind.MESSAGE]
         assert messages == [f"By the way, {QUOTE}."]
 
+    def test_the_places_that_went_are_those_of_the_plan(self, life: Life) -> None:
+        life.spread()
+        plan = plan_erase(life.connection, life.paths, [life.secret.id])
+        erased = life.erase()
+        assert len(erased.places) == len(plan.places)
+        assert {place.where for place in erased.places} == {place.where for place in plan.places}
+
     def test_what_was_not_erased_stays(self, life: Life) -> None:
         life.spread()
         life.erase()

@@ -64,8 +64,7 @@ def plan_erase(
     with lock_of(connection):
         found = survey(connection, memory_ids, owner)
     files, stays = _file_places(connection, paths, found)
-    index = Place(PlaceKind.INDEX, str(paths.index), "")
-    return ErasePlan(found.memory_ids, (*found.places, *files, index), stays)
+    return ErasePlan(found.memory_ids, (*found.places, *files, _index(paths)), stays)
 
 
 def erase(
@@ -98,7 +97,7 @@ def erase(
     return Erasure(
         memory_ids=found.memory_ids,
         session_ids=found.session_ids,
-        places=(*found.places, *files),
+        places=(*found.places, *files, _index(paths)),
         left=tuple(_left(paths, found)),
         unswept=tuple(holding_apart(copies.live(paths), found.telltale.phrases)),
     )
@@ -131,6 +130,10 @@ def _touched(found: Survey) -> list[str]:
     """The memories that say it, wholly or in part."""
     others = (p.where for p in found.places if p.kind is PlaceKind.OTHER_MEMORY)
     return list(dict.fromkeys([*found.memory_ids, *others]))
+
+
+def _index(paths: Paths) -> Place:
+    return Place(PlaceKind.INDEX, str(paths.index), "")
 
 
 def _file_places(
