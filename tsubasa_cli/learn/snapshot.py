@@ -14,7 +14,8 @@ from tsubasa_cli.memory.values import Kind, Observation, Status
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """The memories as of an event of the log, oldest first; ``past`` are those that something
-    newer took the place of."""
+    newer took the place of on a day that is known. What was merged into another by hand may still
+    be so, and is taught as that other."""
 
     event: int
     active: tuple[Observation, ...]
@@ -48,10 +49,11 @@ def take_snapshot(connection: sqlite3.Connection, most: int) -> Snapshot:
         row = connection.execute("SELECT max(id) FROM memory_events").fetchone()
         log = MemoryLog(connection)
         active = log.all(status=(Status.ACTIVE,))
-        past = log.all(status=(Status.SUPERSEDED,))
+        superseded = log.all(status=(Status.SUPERSEDED,))
     finally:
         connection.execute("COMMIT")
     kept = sorted(active, key=_weight)[:most]
+    past = [item for item in superseded if item.valid_to]
     rest = sorted(past, key=lambda item: -item.recorded_at.epoch_ms)[: max(most - len(kept), 0)]
     return Snapshot(row[0] or 0, tuple(_by_age(kept)), tuple(_by_age(rest)))
 
