@@ -9,11 +9,13 @@ from typing import Any
 
 from tsubasa_cli.errors import NotFoundError
 from tsubasa_cli.learn.values import Apply, LearnRun, RunState
-from tsubasa_cli.memory.values import Observation
+from tsubasa_cli.memory.values import Observation, Op
 from tsubasa_cli.storage.database import transaction
 from tsubasa_cli.storage.values import Instant
 
 UNFINISHED = (RunState.RUNNING, RunState.PAUSED)
+TEACHES_NOTHING = (Op.IGNORE, Op.PIN, Op.UNPIN, Op.TAG, Op.QUARANTINE, Op.REJECT)
+"""What happens to a memory and leaves what is taught of it as it was."""
 
 
 class RunStore:
@@ -99,7 +101,9 @@ class RunStore:
     def enter(self, run_id: str, stage: str) -> None:
         """The run is at ``stage`` now."""
         self._connection.execute(
-            "UPDATE learn_runs SET state = 'running', stage = ? WHERE id = ?", (stage, run_id)
+            "UPDATE learn_runs SET state = 'running', stage = ?"
+            " WHERE id = ? AND state != 'removed'",
+            (stage, run_id),
         )
 
     def end(
@@ -109,7 +113,7 @@ class RunStore:
         now = Instant.now()
         self._connection.execute(
             "UPDATE learn_runs SET state = ?, reason = ?, report = coalesce(?, report),"
-            " ended_ms = ?, ended_offset = ? WHERE id = ?",
+            " ended_ms = ?, ended_offset = ? WHERE id = ? AND state != 'removed'",
             (
                 state,
                 reason,
@@ -122,9 +126,11 @@ class RunStore:
 
 
 def changed_since(connection: sqlite3.Connection, event: int) -> Sequence[str]:
-    """The memories that something happened to after ``event`` of the log."""
+    """The memories of which something else is to be taught than at ``event`` of the log."""
     rows = connection.execute(
-        "SELECT DISTINCT memory_id FROM memory_events WHERE id > ?", (event,)
+        "SELECT DISTINCT memory_id FROM memory_events WHERE id > ?"
+        f" AND op NOT IN ({', '.join('?' * len(TEACHES_NOTHING))})",
+        (event, *TEACHES_NOTHING),
     ).fetchall()
     return [row["memory_id"] for row in rows]
 

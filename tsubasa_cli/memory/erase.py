@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from tsubasa_cli.memory.reading_apart import holding_apart
 from tsubasa_cli.memory.unfinished import UNFINISHED
 from tsubasa_cli.storage.connection import lock_of
 from tsubasa_cli.storage.database import transaction
-from tsubasa_cli.storage.locks import is_night_at_work, living_writers
+from tsubasa_cli.storage.locks import living_writers, night_lock
 from tsubasa_cli.storage.paths import Paths
 
 ForgetIndex = Callable[[Collection[str], Collection[int]], object]
@@ -81,8 +82,7 @@ def erase(
     Raises ``StorageError`` when another Tsubasa is open (it would write the words back), when a
     file cannot be removed, or when words are left in the database file; doing it again helps.
     """
-    _require_alone(paths, writer)
-    with lock_of(connection):
+    with _alone(paths, writer), lock_of(connection):
         finish_erasure(connection, paths, forget_index)
         files, _ = _file_places(connection, paths, survey(connection, plan.memory_ids, owner))
         copies.remove(Path(place.where) for place in files)
@@ -169,19 +169,23 @@ def _file_places(
     return [*states, *models, *copied], tuple(file for file in strays if file not in ours)
 
 
-def _require_alone(paths: Paths, writer: str) -> None:
+@contextmanager
+def _alone(paths: Paths, writer: str) -> Iterator[None]:
+    """No chat is open, and no run of ``learn`` begins meanwhile."""
     if {*living_writers(paths.locks)} - {writer}:
         raise StorageError(
             "Another Tsubasa is open.",
             why="It may hold the words in its window and write them back.",
             next_step="Close the other one, then erase again.",
         )
-    if is_night_at_work(paths.locks):
-        raise StorageError(
-            "Tsubasa is learning.",
-            why="It has the words in its hands, and would write them into a model.",
-            next_step="Stop it (Ctrl+C, or wait until it is done), then erase again.",
-        )
+    with night_lock(paths.locks) as is_free:
+        if not is_free:
+            raise StorageError(
+                "Tsubasa is learning.",
+                why="It has the words in its hands, and would write them into a model.",
+                next_step="Stop it (Ctrl+C, or wait until it is done), then erase again.",
+            )
+        yield
 
 
 def _note_unfinished(connection: sqlite3.Connection, found: Survey) -> None:

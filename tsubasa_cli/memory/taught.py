@@ -7,6 +7,7 @@ what is shared by the runs (answers by key) goes whole.
 
 from __future__ import annotations
 
+import glob
 import sqlite3
 from collections.abc import Collection
 from pathlib import Path
@@ -15,6 +16,17 @@ from tsubasa_cli.memory.log_rows import marks
 from tsubasa_cli.storage.paths import Paths
 
 IN_SERVICE = "model_in_service"
+
+
+def personal_name(base: str, run_id: str) -> str:
+    """What the model is called that a run made of ``base``."""
+    return f"{base}-me-{run_id}"
+
+
+def files_made(paths: Paths, run_id: str) -> list[Path]:
+    """The model files of a run, in service or not: one that was cut short between the file and the
+    registry has left a file that the registry does not know."""
+    return sorted(paths.models.glob(personal_name("*", glob.escape(run_id)) + ".gguf"))
 
 
 def runs_taught(connection: sqlite3.Connection, memory_ids: Collection[str]) -> list[str]:
@@ -36,7 +48,8 @@ def files_taught(
         return []
     folders = [paths.learn / run for run in runs] + [paths.learn_cache]
     found = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
-    return sorted({*found, *_model_files(connection, runs)})
+    made = [file for run in runs for file in files_made(paths, run)]
+    return sorted({*found, *made, *_model_files(connection, runs)})
 
 
 def models_taught(connection: sqlite3.Connection, memory_ids: Collection[str]) -> list[str]:
