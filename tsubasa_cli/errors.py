@@ -75,6 +75,10 @@ class DownloadError(ModelError):
     """A model could not be fetched."""
 
 
+class DiskFullError(ModelError):
+    """There is too little room for a model's file; with more of it the same will do."""
+
+
 class EngineError(TsubasaError):
     """llama.cpp could not be started, or died."""
 

@@ -16,7 +16,7 @@ from tsubasa_cli.errors import NotFoundError, StorageError
 from tsubasa_cli.learn.gate import passing
 from tsubasa_cli.learn.gate.verdict import Check
 from tsubasa_cli.learn.ground import Ground, Hooks, Progress
-from tsubasa_cli.learn.night import resumed, run_night
+from tsubasa_cli.learn.night import resumed, run_night, spend_night
 from tsubasa_cli.learn.stages import snapshot_stage
 from tsubasa_cli.learn.status import status_of
 from tsubasa_cli.learn.values import RunState, Stage
@@ -63,7 +63,7 @@ class TestWhileItTrains:
         let_through = [Check("let through", True, 1, 1, 1, 0, "")]
         monkeypatch.setattr(passing, "verdict", lambda *_given: let_through)
         evening = Evening(ground)
-        outcome = run_night(tiny_night(ground, hooks=Hooks(evening.on_progress)))
+        outcome = spend_night(ground, lambda: tiny_night(ground, hooks=Hooks(evening.on_progress)))
         assert outcome.run.state is RunState.PROMOTED
         return evening
 

@@ -108,7 +108,7 @@ class TestRefused:
         with pytest.raises(InputError, match="refused what this memory taught") as caught:
             _run("--apply", "adapter")
         assert "drift" in caught.value.why
-        assert refused in caught.value.why
+        assert refused in caught.value.what
         with pytest.raises(RefusedError):
             _run("--apply", "adapter", "--force")
         assert len(ground.runs.all()) == 2
@@ -174,6 +174,20 @@ class TestLooking:
     def test_a_run_that_was_cut_short_is_pointed_at(self, ground: Ground) -> None:
         night = tiny_night(ground, hooks=Hooks(should_stop=lambda: True))
         assert f"The run {night.run_id} stopped" in _run("status")
+        with pytest.raises(InputError, match=f"The run {night.run_id} is not at its end"):
+            _run("--apply", "adapter")
+        assert ground.runs.unfinished() is not None
+
+    @pytest.mark.usefixtures("ground")
+    def test_a_memory_that_is_switched_off_is_not_learned(
+        self, ground: Ground, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        off = replace(ground.settings, memory=replace(ground.settings.memory, enabled=False))
+        monkeypatch.setattr(learn_commands, "open_ground", lambda: replace(ground, settings=off))
+        with pytest.raises(InputError, match="memory is switched off"):
+            _run()
+        assert "switched off" in CliRunner().invoke(app, ["learn", "--when-idle"]).output
+        assert not ground.runs.all()
 
     def test_rollback(self, ground: Ground) -> None:
         run_id, name = taught(ground)

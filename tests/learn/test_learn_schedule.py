@@ -455,10 +455,12 @@ class TestCommands:
         code, _, said = tsubasa("schedule", "02:30", "--yes")
         assert (code, said) == (0, "Tsubasa learns every night at 02:30 (systemd).\n")
         assert read_night(connect(Paths.from_environment())).at == time(2, 30)
+        assert learn_schedule.told() == ["It learns every night at 02:30 (systemd)."]
         written = (platform.units / "tsubasa-learn.service").read_text()
         assert all(line.strip() in shown for line in written.splitlines())
         assert tsubasa("unschedule")[2] == "The nightly run is removed from systemd.\n"
         assert tsubasa("unschedule")[2] == "Nothing was scheduled.\n"
+        assert learn_schedule.told() == []
         assert read_night(connect(Paths.from_environment())).at is None
 
     def test_without_a_yes_nothing_is_written(

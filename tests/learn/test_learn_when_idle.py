@@ -11,7 +11,7 @@ import warnings
 from contextlib import ExitStack
 
 import pytest
-from night_helpers import TINY
+from night_helpers import TINY, taught
 from test_learn_idle import ALWAYS, SOON_SECONDS, chat_process
 
 from tsubasa_cli.conversation.nights import night_notice
@@ -150,7 +150,7 @@ def test_the_command_learns_once_and_then_finds_nothing_new(ground: Ground) -> N
     """As the platform's scheduler runs it; the settings say how long it may take at most."""
     for key, value in (("max_load", "1000"), ("on_battery", "true"), ("budget", "10m")):
         set_value(ground.paths, f"learn.{key}", value)
-    _promoted(ground)
+    taught(ground)
     again = _tsubasa("learn", "--when-idle")
     assert again.returncode == 0, again.stderr
     assert "There is nothing new to learn." in again.stderr
@@ -159,14 +159,6 @@ def test_the_command_learns_once_and_then_finds_nothing_new(ground: Ground) -> N
     assert record.waiting == ""
     plan = json.loads(_tsubasa("learn", "--dry-run", "--json").stdout)
     assert plan["seconds"] <= 600
-
-
-def _promoted(ground: Ground) -> None:
-    """As if a night had gone well just now."""
-    event = ground.connection.execute("SELECT max(id) FROM memory_events").fetchone()[0]
-    run = ground.runs.begin("night-1", "tiny", "", Apply.ADAPTER)
-    ground.runs.note_snapshot(run.id, event, [])
-    ground.runs.end(run.id, RunState.PROMOTED)
 
 
 def _tsubasa(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -18,13 +18,15 @@ from test_weights_adapter import NEAR, TOKENS, apart, torch_logits
 from tiny_families import FAMILIES, Tiny, random_weights, write_model
 
 from tsubasa_cli.errors import ModelError
+from tsubasa_cli.learn.gate.verdict import change_survived
+from tsubasa_cli.learn.recipe import Recipe
 from tsubasa_cli.learn.weights import tensor_file
 from tsubasa_cli.learn.weights.adapter import read_adapter, write_adapter
 from tsubasa_cli.learn.weights.deltas import Delta, deltas_of
 from tsubasa_cli.learn.weights.load import load_model
 from tsubasa_cli.learn.weights.master import open_master
 from tsubasa_cli.learn.weights.merge import merge
-from tsubasa_cli.learn.weights.projection import Projection, project, require_intact
+from tsubasa_cli.learn.weights.projection import Projection, project
 from tsubasa_cli.learn.weights.routes import EightBits, Ordinary, Route, StochasticCodes
 from tsubasa_cli.learn.weights.tensor_file import TensorFile
 
@@ -111,6 +113,11 @@ class TestWhatMustNotChange:
         assert other != first
 
 
+def survives(projection: Projection) -> bool:
+    """Whether the gate lets a file pass in which this much of the change is left."""
+    return change_survived(min(projection.by_type().values()), Recipe()).passed
+
+
 class TestWhatWasLearnedIsThere:
     @pytest.mark.parametrize("relative", [TYPICAL, STRONG])
     @pytest.mark.parametrize("kind", [*BLOCK_TYPES, "F16", "BF16"])
@@ -118,7 +125,7 @@ class TestWhatWasLearnedIsThere:
         projection = kept(model_of(tmp_path, kind), StochasticCodes(), relative)
         assert projection.by_type().keys() == {kind}
         assert projection.overall == pytest.approx(1, abs=0.1)
-        require_intact(projection, 0.8)
+        assert survives(projection)
 
     @pytest.mark.parametrize("relative", [TYPICAL, STRONG])
     @pytest.mark.parametrize("kind", BLOCK_TYPES)
@@ -135,7 +142,7 @@ class TestWhatWasLearnedIsThere:
         with open_master(master, base) as source:
             projection = kept(base, Ordinary(source), STRONG)
         assert projection.by_type().keys() == {kind}
-        require_intact(projection, 0.8)
+        assert survives(projection)
 
     @pytest.mark.parametrize("relative", [TYPICAL, STRONG])
     @pytest.mark.parametrize("kind", FOUR_BITS)
@@ -147,14 +154,13 @@ class TestWhatWasLearnedIsThere:
         with TensorFile(base) as itself:
             projection = kept(base, Ordinary(itself), relative)
         assert abs(projection.overall) <= 0.2
-        with pytest.raises(ModelError, match="did not survive"):
-            require_intact(projection, 0.8)
+        assert not survives(projection)
 
     def test_in_types_without_a_grid_which_become_eight_bits(self, tmp_path: Path) -> None:
         base = model_of(tmp_path, {"attn_q.weight": "IQ4_NL", "attn_v.weight": "Q3_K", "": "Q2_K"})
         projection = kept(base, StochasticCodes(), TYPICAL)
         assert projection.by_type().keys() == {"Q8_0"}
-        require_intact(projection, 0.95)
+        assert min(projection.by_type().values()) >= 0.95
 
 
 class TestThroughLlama:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tsubasa_cli.cli import context, learn_schedule
-from tsubasa_cli.errors import ModelError, TsubasaError
+from tsubasa_cli.errors import InputError, ModelError, TsubasaError
 from tsubasa_cli.learn.values import Apply, RunState
 
 if TYPE_CHECKING:
@@ -49,7 +49,10 @@ def learn(
     device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Another draw of everything random.")] = 0,
     force: Annotated[
-        bool, typer.Option("--force", help="Also where nothing is new, or it takes too long.")
+        bool,
+        typer.Option(
+            "--force", help="Also where nothing is new, it takes too long, or a run could go on."
+        ),
     ] = False,
     when_idle: Annotated[
         bool,
@@ -66,11 +69,14 @@ def learn(
     _require_libraries()
     ground = open_ground()
     wishes = _wishes(apply, budget or ground.settings.learn.budget, device, seed, force)
+    if not ground.settings.memory.enabled and not dry_run:
+        _refuse_without_memory(ground, when_idle)
+        return
     if resume and not when_idle:
-        _finish(lambda hooks: _resumed(ground, hooks), as_json)
+        _spend(ground, lambda hooks: _resumed(ground, hooks), as_json)
         return
     from tsubasa_cli.cli.learn_render import plan_to_json, print_plan
-    from tsubasa_cli.learn.plan import make_plan, require_feasible
+    from tsubasa_cli.learn.plan import make_plan
 
     base = ground.shelf.base_of(ground.shelf.require(model or None))
     plan = make_plan(ground, base, wishes)
@@ -87,11 +93,7 @@ def learn(
     if when_idle:
         _note_that_nothing_is_new(ground, plan)
         return
-    if not is_begun:
-        require_feasible(plan, base, wishes)
-    from tsubasa_cli.learn.night import begin
-
-    _finish(lambda hooks: begin(ground, base, wishes, hooks), as_json)
+    _spend(ground, lambda hooks: _begun(ground, base, wishes, plan, hooks), as_json)
 
 
 def open_ground() -> Ground:
@@ -108,6 +110,32 @@ def _resumed(ground: Ground, hooks: Hooks) -> Night:
     return resumed(ground, hooks)
 
 
+def _begun(ground: Ground, base: Model, wishes: Wishes, plan: Plan, hooks: Hooks) -> Night:
+    from tsubasa_cli.learn.night import begin
+    from tsubasa_cli.learn.plan import require_feasible
+
+    stopped = ground.runs.unfinished()
+    if stopped is not None and not wishes.force:
+        raise InputError(
+            f"The run {stopped.id} is not at its end.",
+            why=f"It stopped at: {stopped.stage}. {stopped.reason}".rstrip(),
+            next_step="Go on with it: tsubasa learn --resume. --force gives it up and begins anew.",
+        )
+    require_feasible(plan, base, wishes)
+    return begin(ground, base, wishes, hooks)
+
+
+def _refuse_without_memory(ground: Ground, when_idle: bool) -> None:
+    """No memory, no night: a failure for who asks for one, none for the schedule."""
+    if not when_idle:
+        raise InputError(
+            "Nothing is learned while memory is switched off.",
+            next_step="Switch it on with: tsubasa config set memory.enabled true",
+        )
+    _note_a_quiet_night(ground)
+    context.say("Nothing is learned while memory is switched off (memory.enabled).")
+
+
 def _idly(ground: Ground, base: Model, wishes: Wishes, hooks: Hooks) -> Outcome:
     from tsubasa_cli.learn.idle import Idleness
     from tsubasa_cli.learn.patience import learn_when_idle
@@ -122,26 +150,29 @@ def _idly(ground: Ground, base: Model, wishes: Wishes, hooks: Hooks) -> Outcome:
 
 
 def _note_that_nothing_is_new(ground: Ground, plan: Plan) -> None:
+    from tsubasa_cli.learn.plan import sent_back
+
+    _note_a_quiet_night(ground)
+    if plan.refused is not None:
+        context.say(f"{sent_back(plan.refused)} Once more: tsubasa learn --force")
+        return
+    context.say("There is nothing new to learn.")
+
+
+def _note_a_quiet_night(ground: Ground) -> None:
     """A night without anything to learn is no failure, and was not missed."""
     from tsubasa_cli.storage.night_record import note_started, note_waiting
     from tsubasa_cli.storage.values import Instant
 
     note_started(ground.connection, Instant.now())
     note_waiting(ground.connection, "")
-    if plan.refused is not None:
-        context.say(
-            f"The gate refused what this memory taught (run {plan.refused.id}), and nothing has"
-            " changed since. Once more: tsubasa learn --force"
-        )
-        return
-    context.say("There is nothing new to learn.")
 
 
-def _finish(start: Callable[[Hooks], Night], as_json: bool) -> None:
+def _spend(ground: Ground, start: Callable[[Hooks], Night], as_json: bool) -> None:
     """Run what is left of a night."""
-    from tsubasa_cli.learn.night import run_night
+    from tsubasa_cli.learn.night import spend_night
 
-    _follow(lambda hooks: run_night(start(hooks)), as_json)
+    _follow(lambda hooks: spend_night(ground, lambda: start(hooks)), as_json)
 
 
 def _follow(work: Callable[[Hooks], Outcome], as_json: bool) -> None:
@@ -189,7 +220,7 @@ def status(as_json: Json = False) -> None:
         last = run_to_json(found.last) if found.last else None
         context.print_json({"in_service": found.model, "new": found.changed, "last": last})
         return
-    for line in found.lines():
+    for line in (*found.lines(), *learn_schedule.told()):
         context.write(f"{line}\n")
 
 

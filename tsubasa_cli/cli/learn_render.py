@@ -41,7 +41,8 @@ def print_plan(plan: Plan) -> None:
         f" {plan.free_bytes / 1e9:.1f} GB free",
     }
     if plan.refused is not None:
-        rows["Refused"] = f"just this, by the gate ({plan.refused.id}); nothing has changed since"
+        who = "by the gate" if plan.refused.state is RunState.REFUSED else "by your rollback"
+        rows["Sent back"] = f"just this, {who} ({plan.refused.id}); nothing has changed since"
     table = Table.grid(padding=(0, 2))
     for name, value in rows.items():
         table.add_row(name, value)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from tsubasa_cli.cli import context
-from tsubasa_cli.errors import InputError
+from tsubasa_cli.errors import InputError, TsubasaError
 
 
 def add_to(app: typer.Typer) -> None:
@@ -57,6 +57,17 @@ def unschedule() -> None:
         context.say(f"The nightly run is removed from {' and '.join(removed)}.")
     else:
         context.say("Nothing was scheduled.")
+
+
+def told() -> list[str]:
+    """The schedule in a line; none where there is none, or the platform does not say."""
+    from tsubasa_cli.learn import schedulers
+
+    try:
+        found = schedulers.scheduled()
+    except TsubasaError:
+        return []
+    return [f"It learns every night at {found[1]:%H:%M} ({found[0]})."] if found else []
 
 
 def _note(at: time | None) -> None:

@@ -34,6 +34,11 @@ def write_atomically(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def unfinished_files(folder: Path) -> list[Path]:
+    """What was being written there when its writer was killed."""
+    return [file for pattern in (".*.tmp", ".*.part") for file in folder.glob(pattern)]
+
+
 def write_json(path: Path, body: Any) -> None:
     """``body`` as JSON, atomically."""
     write_private(path, json.dumps(body, ensure_ascii=False, indent=1).encode())

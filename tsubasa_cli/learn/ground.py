@@ -144,10 +144,6 @@ class RunFolder:
         return self.root / "exams"
 
     @property
-    def verdict(self) -> Path:
-        return self.root / "verdict.json"
-
-    @property
     def report(self) -> Path:
         return self.root / "report.json"
 

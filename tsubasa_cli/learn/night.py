@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from tsubasa_cli.errors import InputError, NotFoundError, TsubasaError
+from tsubasa_cli.errors import (
+    DiskFullError,
+    EngineError,
+    InputError,
+    ModelError,
+    NotFoundError,
+    StorageError,
+    TsubasaError,
+)
 from tsubasa_cli.learn import stages
-from tsubasa_cli.learn.files import read_json, write_json
+from tsubasa_cli.learn.files import read_json, unfinished_files, write_json
 from tsubasa_cli.learn.gate.passing import Gate, Passed
 from tsubasa_cli.learn.ground import Ground, Hooks, Night, Progress, Wishes
 from tsubasa_cli.learn.promote import promote
@@ -24,6 +32,9 @@ from tsubasa_cli.models.model import Model
 from tsubasa_cli.storage.locks import night_lock
 from tsubasa_cli.storage.paths import make_private_folder
 from tsubasa_cli.storage.values import Instant
+
+PASSING = (DiskFullError, EngineError, StorageError)
+"""What need not be so the next time: the run can go on then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +68,11 @@ def resumed(ground: Ground, hooks: Hooks) -> Night:
     run = ground.runs.unfinished()
     if run is None:
         raise NotFoundError("There is no run to go on with.", next_step="Begin one: tsubasa learn.")
-    base = ground.shelf.get(run.base_model).require_usable()
+    try:
+        base = ground.shelf.get(run.base_model).require_usable()
+    except (ModelError, NotFoundError):
+        ground.runs.end(run.id, RunState.FAILED, "The base model has gone.")
+        raise
     if ground.shelf.digest(base.name) != run.base_sha256:
         ground.runs.end(run.id, RunState.FAILED, "The base model was replaced.")
         raise NotFoundError(
@@ -68,22 +83,34 @@ def resumed(ground: Ground, hooks: Hooks) -> Night:
     return Night(ground, run.id, base, run.base_sha256, wishes, hooks)
 
 
+def spend_night(ground: Ground, start: Callable[[], Night]) -> Outcome:
+    """Do what is left of the run that ``start`` begins or goes on with.
+
+    ``InputError`` when another run is at work, which ``start`` is not called for then: it would
+    take that run over. Raises ``TsubasaError`` when a stage fails; the run says why, and can go on
+    where that was the disk's or the engine's doing.
+    """
+    with _alone(ground):
+        return run_night(start())
+
+
 def run_night(night: Night) -> Outcome:
-    """Do what is left of the run. Raises ``TsubasaError`` when a stage fails; the run says why."""
-    with _alone(night.ground):
-        try:
-            return _through_all_stages(night)
-        except PausedError:
-            night.ground.runs.end(night.run_id, RunState.PAUSED, "Stopped; it can go on.")
-            return Outcome(night.ground.runs.get(night.run_id))
-        except KeyboardInterrupt:
-            night.ground.runs.end(night.run_id, RunState.PAUSED, "Stopped by Ctrl+C.")
-            raise
-        except TsubasaError as error:
-            night.ground.runs.end(
-                night.run_id, RunState.FAILED, f"{error.what} {error.why}".strip()
-            )
-            raise
+    """``spend_night`` for a caller that sees to it that no other run is at work."""
+    runs = night.ground.runs
+    try:
+        return _through_all_stages(night)
+    except PausedError:
+        runs.end(night.run_id, RunState.PAUSED, "Stopped; it can go on.")
+        return Outcome(runs.get(night.run_id))
+    except KeyboardInterrupt:
+        runs.end(night.run_id, RunState.PAUSED, "Stopped by Ctrl+C.")
+        raise
+    except TsubasaError as error:
+        told = f"{error.what} {error.why}".strip()
+        is_stuck = isinstance(error, EngineError) and told == runs.get(night.run_id).reason
+        can_go_on = isinstance(error, PASSING) and not is_stuck
+        runs.end(night.run_id, RunState.PAUSED if can_go_on else RunState.FAILED, told)
+        raise
 
 
 def _through_all_stages(night: Night) -> Outcome:
@@ -122,7 +149,8 @@ def tidy(ground: Ground, run_id: str) -> None:
     """Remove what only the making of a run needed, and words of the user's with it."""
     folder = ground.folder(run_id)
     shutil.rmtree(folder.traces, ignore_errors=True)
-    for file in (folder.checkpoint, *folder.root.glob("candidate-*"), *folder.root.glob(".*.tmp")):
+    candidates = folder.root.glob("candidate-*")
+    for file in (folder.checkpoint, *candidates, *unfinished_files(folder.root)):
         file.unlink(missing_ok=True)
 
 

@@ -130,7 +130,7 @@ def learn_when_idle(
     What is waited for is noted, so that the next chat can tell of a night in which it never came to
     it. ``InputError`` when another program waits already.
     """
-    from tsubasa_cli.learn.night import begin, resumed, run_night
+    from tsubasa_cli.learn.night import begin, resumed, spend_night
 
     def tell(sentence: str) -> None:
         _return_memory()
@@ -144,7 +144,8 @@ def learn_when_idle(
         return begin(ground, base, wishes, listening)
 
     def work(watch: Watch) -> Outcome | None:
-        outcome = run_night(begun(replace(hooks, should_stop=watch.should_stop)))
+        listening = replace(hooks, should_stop=watch.should_stop)
+        outcome = spend_night(ground, lambda: begun(listening))
         return None if outcome.run.state is RunState.PAUSED and watch.reason else outcome
 
     with patience_lock(ground.paths.locks) as is_alone:

@@ -47,7 +47,8 @@ _JUDGED = (RunState.REFUSED, RunState.PROMOTED, RunState.ROLLED_BACK)
 class Plan:
     """A night as it would be. Seconds and bytes; ``changed`` are memories that something happened
     to since the last night, of ``memories`` in all, of which ``taught`` fit the night. ``refused``
-    is the run that was taught just this, in just this way, and did not pass the gate."""
+    is the run that was taught just this, in just this way, and that the gate or the user sent
+    back."""
 
     base: str
     memories: int
@@ -80,7 +81,7 @@ def make_plan(ground: Ground, base: Model, wishes: Wishes) -> Plan:
     device = choose_device(wishes.device)
     log = MemoryLog(ground.connection)
     memories = len(log.all(status=(Status.ACTIVE, Status.SUPERSEDED)))
-    last = next((run for run in ground.runs.promoted() if run.base_model == base.name), None)
+    last = _last_taught(ground, base)
     changed = len(changed_since(ground.connection, last.snapshot_event if last else 0))
     taught = min(memories, memories_that_fit(base.n_params, wishes))
     lessons = _lessons(taught, wishes.recipe)
@@ -105,10 +106,17 @@ def make_plan(ground: Ground, base: Model, wishes: Wishes) -> Plan:
     )
 
 
+def _last_taught(ground: Ground, base: Model) -> LearnRun | None:
+    """The newest run on ``base`` whose model is still there."""
+    models = {model.name for model in ground.shelf.list()}
+    runs = (run for run in ground.runs.promoted() if run.base_model == base.name)
+    return next((run for run in runs if run.model in models), None)
+
+
 def _refused_before(ground: Ground, base: Model, wishes: Wishes) -> LearnRun | None:
-    """The newest run, if it was refused and another one now would be the same."""
+    """The newest run, if it was sent back and another one now would be the same."""
     newest = next((run for run in ground.runs.all() if run.state in _JUDGED), None)
-    if newest is None or newest.state is not RunState.REFUSED:
+    if newest is None or newest.state is RunState.PROMOTED:
         return None
     file = ground.folder(newest.id).wishes
     is_same = (
@@ -142,8 +150,8 @@ def require_feasible(plan: Plan, base: Model, wishes: Wishes) -> None:
         )
     if plan.refused is not None:
         raise InputError(
-            "The gate refused what this memory taught, and nothing has changed since.",
-            why=f"{plan.refused.reason} (run {plan.refused.id})",
+            sent_back(plan.refused),
+            why=plan.refused.reason,
             next_step="--force tries it once more, --seed N with another draw.",
         )
     if plan.last is not None and not plan.is_needed:
@@ -152,6 +160,12 @@ def require_feasible(plan: Plan, base: Model, wishes: Wishes) -> None:
             why=f"The memory is as it was on {plan.last.started.local():%-d %B %Y at %H:%M}.",
             next_step="--force learns it once more.",
         )
+
+
+def sent_back(run: LearnRun) -> str:
+    """Why the same is not taught once more, in a sentence."""
+    who = "The gate refused" if run.state is RunState.REFUSED else "You rolled back"
+    return f"{who} what this memory taught (run {run.id}), and nothing has changed since."
 
 
 def memories_that_fit(n_params: int, wishes: Wishes) -> int:

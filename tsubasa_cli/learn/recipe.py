@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,6 @@ class Recipe:
     checkpoint_every: int = 20
 
     # What the gate asks for.
-    drift_aim: float = 0.02
     drift_refused: float = 0.04
     """Relative change of the perplexity on ordinary text."""
     projection: float = 0.8
@@ -92,10 +89,6 @@ class Recipe:
     room to spare."""
     paper: float = 1.0
     """Share of the gate's questions, controls and text that is asked; less only for trials."""
-
-    def version(self) -> str:
-        """Twelve digits that change with any number above."""
-        return hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()[:12]
 
     def learning_rate_for(self, width: int) -> float:
         """The highest rate for a model whose hidden state is that wide."""

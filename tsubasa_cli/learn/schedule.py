@@ -79,6 +79,7 @@ def systemd_service(job: Job) -> str:
         *(f"Environment={_quoted(f'{key}={value}')}" for key, value in job.environment.items()),
         rf'ExecStart=/bin/sh -c "exec \"$$0\" \"$$@\"" {words}',
         "StandardOutput=null",
+        f"StandardError=append:{str(job.log).replace('%', '%%')}",
         f"Nice={NICENESS}",
         "IOSchedulingClass=idle",
         "KillSignal=SIGINT",

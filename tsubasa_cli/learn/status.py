@@ -8,18 +8,20 @@ from tsubasa_cli.learn.ground import Ground
 from tsubasa_cli.learn.runs import changed_since
 from tsubasa_cli.learn.values import LearnRun, RunState
 from tsubasa_cli.models.model import Model
+from tsubasa_cli.storage.locks import is_night_at_work
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
     """``model`` answers now; ``changed`` memories are new or other since what it knows;
-    ``last`` is the newest run, ``open_`` the one that can be resumed."""
+    ``last`` is the newest run, ``open_`` the one that is at work or can be resumed."""
 
     model: str
     personal: Model | None
     changed: int
     last: LearnRun | None
     open_: LearnRun | None
+    is_at_work: bool = False
 
     def lines(self) -> list[str]:
         """For people."""
@@ -31,7 +33,9 @@ class Status:
             told.append(f"{self.model or 'No model'} is in service; it knows nothing by heart.")
         word = "memory has" if self.changed == 1 else "memories have"
         told.append(f"{self.changed:,} {word} changed since.")
-        if self.open_:
+        if self.open_ and self.is_at_work:
+            told.append(f"The run {self.open_.id} is at work, at: {self.open_.stage}.")
+        elif self.open_:
             told.append(f"The run {self.open_.id} stopped at: {self.open_.stage}.")
             told.append("Go on with: tsubasa learn --resume")
         elif self.last and self.last.state in (RunState.FAILED, RunState.REFUSED):
@@ -52,4 +56,5 @@ def status_of(ground: Ground) -> Status:
         len(changed),
         runs[0] if runs else None,
         ground.runs.unfinished(),
+        is_night_at_work(ground.paths.locks),
     )

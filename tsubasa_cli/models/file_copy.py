@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from tsubasa_cli.errors import InputError, ModelError, StorageError
+from tsubasa_cli.errors import DiskFullError, InputError, StorageError
 from tsubasa_cli.models.amounts import in_words
 from tsubasa_cli.storage.paths import PRIVATE_FILE
 
@@ -26,7 +26,7 @@ def bring_in(source: Path, target: Path, on_progress: Progress | None = None) ->
     """Make ``target`` (in the same folder tree as our data) have the content of ``source``.
 
     Hard-linked where the file system allows, else copied (mode 0600). Returns the SHA-256.
-    Raises ``ModelError`` when the disk is too full, ``StorageError`` when it cannot be written.
+    Raises ``DiskFullError``, or ``StorageError`` when it cannot be written.
     """
     temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
@@ -54,10 +54,10 @@ def sha256_of(path: Path, on_progress: Progress | None = None) -> str:
 
 
 def require_space(folder: Path, needed: int) -> None:
-    """Raise ``ModelError`` unless ``needed`` bytes and some to spare are free at ``folder``."""
+    """Raise ``DiskFullError`` unless ``needed`` bytes and some to spare are free at ``folder``."""
     free = shutil.disk_usage(folder).free
     if needed + SPARE_BYTES > free:
-        raise ModelError(
+        raise DiskFullError(
             f"The disk is too full: {in_words(needed)} are needed, {in_words(free)} are free.",
             why=f"Models are kept in {folder}, and {in_words(SPARE_BYTES)} stay free.",
             next_step="Free some space (tsubasa model remove NAME), or move TSUBASA_HOME to a "
@@ -65,10 +65,10 @@ def require_space(folder: Path, needed: int) -> None:
         )
 
 
-def write_failed(target: Path, error: OSError) -> ModelError | StorageError:
+def write_failed(target: Path, error: OSError) -> DiskFullError | StorageError:
     """The error for a write that did not go through."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return ModelError(
+        return DiskFullError(
             f"The disk became full while writing {target.name}.",
             why=error.strerror or str(error),
             next_step="Free some space and try again.",

@@ -16,7 +16,7 @@ from locomo_homes import Home
 
 from tsubasa_cli.learn.files import read_json
 from tsubasa_cli.learn.ground import Ground, Hooks, Night, Wishes
-from tsubasa_cli.learn.night import begin, resumed, run_night
+from tsubasa_cli.learn.night import begin, resumed, spend_night
 from tsubasa_cli.learn.plan import make_plan, require_feasible
 from tsubasa_cli.learn.recipe import Recipe
 from tsubasa_cli.learn.values import Apply, LearnRun, RunState
@@ -76,9 +76,10 @@ class HomeNight:
         with self._ground() as ground:
             base = self._base(ground)
             run = self._ended(ground, base)
-            if run is None and (night := self._night(ground, base, hooks)) is not None:
+            night = self._night(ground, base, hooks) if run is None else None
+            if night is not None:
                 self._steady()
-                run = run_night(night).run
+                run = spend_night(ground, lambda: night).run
             serving = ground.shelf.require()
             return Taught(run, serving.adapter if serving.is_personal else None)
 

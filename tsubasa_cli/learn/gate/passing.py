@@ -19,7 +19,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from tsubasa_cli.errors import TsubasaError
+from tsubasa_cli.errors import DiskFullError, StorageError, TsubasaError
 from tsubasa_cli.learn.base_engine import engine_with
 from tsubasa_cli.learn.cache import Cache
 from tsubasa_cli.learn.candidates import Candidate, Deployed, candidates_for, deploy
@@ -99,10 +99,12 @@ class Gate:
             "select": _paper(questions, Purpose.SELECT, night.recipe.paper),
             "judge": _paper(questions, Purpose.JUDGE, night.recipe.paper),
         }
+        self._disk_error: TsubasaError | None = None
         make_private_folder(night.folder.exams)
 
     def pass_through(self) -> Passed:
-        """Try candidate after candidate. Raises ``PausedError`` between two steps."""
+        """Try candidate after candidate. Raises ``PausedError`` between two steps, and the disk's
+        error when nothing passes and there was no room for one of them: that is no verdict."""
         tried: list[Tried] = []
         last: dict[str, Result] = {}
         for candidate in self._candidates():
@@ -115,6 +117,8 @@ class Gate:
                 return self._left(tried, deployed, last)
             if deployed is not None:
                 deployed.own_file.unlink(missing_ok=True)
+        if self._disk_error is not None:
+            raise self._disk_error
         return self._left(tried, None, last)
 
     def _left(
@@ -134,6 +138,8 @@ class Gate:
         try:
             deployed = deploy(self._night, candidate, self._written)
         except TsubasaError as error:
+            if isinstance(error, DiskFullError | StorageError):
+                self._disk_error = error
             return Tried(candidate, {}, "", (), f"{error.what} {error.why}"), None, None
         survived = change_survived(deployed.least, self._night.recipe)
         if not survived.passed:

@@ -15,7 +15,7 @@ from tsubasa_cli.models.file_copy import require_space, write_failed
 def written_whole(target: Path, needed: int) -> Iterator[Path]:
     """Gives a path to write ``needed`` bytes to; it becomes ``target`` when the block ends well.
 
-    Raises ``ModelError`` when the disk is or becomes too full, ``StorageError`` when it cannot be
+    Raises ``DiskFullError`` when the disk is or becomes that, ``StorageError`` when it cannot be
     written; what was written so far is then deleted, and an older ``target`` is as it was. One
     process at a time may write a target: what a killed one left of it is deleted first.
     """

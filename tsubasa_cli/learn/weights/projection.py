@@ -12,7 +12,6 @@ from pathlib import Path
 
 import torch
 
-from tsubasa_cli.errors import ModelError
 from tsubasa_cli.learn.weights.adapter import check_fit
 from tsubasa_cli.learn.weights.deltas import Delta
 from tsubasa_cli.learn.weights.tensor_file import TensorFile, row_chunks, type_of
@@ -80,14 +79,3 @@ def _kept(before: TensorFile, after: TensorFile, delta: Delta, device: torch.dev
         whole += float(change.square().sum())
         weights += float(old.square().sum())
     return Kept(delta.tensor, type_of(after.tensors[delta.tensor]).name, along, whole, weights)
-
-
-def require_intact(projection: Projection, least: float) -> None:
-    """Raise ``ModelError`` unless each type of tensor kept at least ``least`` of the change."""
-    lost = {name: kept for name, kept in projection.by_type().items() if not kept >= least}
-    if lost:
-        listed = ", ".join(f"{name} {kept:.2f}" for name, kept in lost.items())
-        raise ModelError(
-            "What was learned did not survive in the file.",
-            why=f"Of the change this much is left: {listed}; at least {least:.2f} is needed.",
-        )
