@@ -375,6 +375,14 @@ class TestFilesSomebodyPutThere:
         assert weights.exists()
         assert (life.paths.data / "old.jsonl").exists()
 
+    def test_a_state_of_another_chat_is_numbers_and_not_read(self, life: Life) -> None:
+        state = life.paths.kv_states / "other.kv"
+        state.write_bytes(b"qsgg" + QUOTE.encode())
+        plan = plan_erase(life.connection, life.paths, [life.secret.id])
+        assert str(state) not in [place.where for place in plan.places]
+        life.erase()
+        assert state.exists()
+
     def test_what_is_left_in_files_of_the_programs_own_is_not_called_the_users(
         self, life: Life, monkeypatch: pytest.MonkeyPatch
     ) -> None:

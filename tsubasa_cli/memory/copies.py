@@ -28,7 +28,8 @@ _EXPORT = re.compile(
     r"|# [^\n]+\n\n\*\d{4}-\d\d-\d\d(?: \d\d:\d\d|, \d+ in all)\*\n"
 )
 """How the files begin that are written by exporting memories or a session."""
-_WEIGHTS = b"GGUF"
+_NUMBERS = (b"GGUF", b"qsgg")
+"""How weights begin, and the states of a context that llama.cpp saves."""
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|[nrtbf\"\\/])")
 _DATABASE = b"SQLite format 3\x00"
 
@@ -53,11 +54,12 @@ def live(paths: Paths) -> list[Path]:
 
 
 def others(paths: Paths) -> list[Path]:
-    """The files under the data folder that are neither ``copies`` nor ``live``; no weights, which
-    are gigabytes without a word."""
+    """The files under the data folder that are neither ``copies`` nor ``live``; no weights and no
+    states of a context, which are gigabytes without a word (``kv_files`` finds those states that
+    go with a session)."""
     known = {*copies(paths), *_with_companions(paths.database)}
     files = (file for file in _files(paths.data, but=paths.index) if file not in known)
-    return sorted(file for file in files if not _is_weights(file))
+    return sorted(file for file in files if not _is_numbers(file))
 
 
 def is_ours(file: Path, paths: Paths) -> bool:
@@ -120,8 +122,8 @@ def _with_companions(database: Path) -> list[Path]:
     return [database.with_name(database.name + suffix) for suffix in ("", "-wal", "-shm")]
 
 
-def _is_weights(file: Path) -> bool:
-    return file.suffix == ".safetensors" or _head_bytes(file).startswith(_WEIGHTS)
+def _is_numbers(file: Path) -> bool:
+    return file.suffix == ".safetensors" or _head_bytes(file).startswith(_NUMBERS)
 
 
 def _head(file: Path) -> str:

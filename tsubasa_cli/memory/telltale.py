@@ -20,6 +20,8 @@ from tsubasa_cli.memory.tombstones import SHORTEST_QUOTE, folded
 MARK = "[erased]"
 RUN_WORDS = 3
 RUN_CHARACTERS = 12
+FEW = 8
+"""Up to so many phrases of a length are sought one by one, which is faster in long texts."""
 
 _SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’)\]»]*\s+|(?<=[。！？])\s*|\n+")
 _CLAUSE_END = re.compile(r"(?<=[.!?…;:])\s+|(?<=[。！？；：])\s*|\n+")
@@ -49,8 +51,11 @@ class Phrases:
 
     def in_text(self, plain: str) -> Iterator[str]:
         """The phrases that the folded text ``plain`` holds."""
-        found = plain.split()
+        padded, found = f" {plain} ", plain.split()
         for length, phrases in self._by_length.items():
+            if len(phrases) <= FEW:
+                yield from (phrase for phrase in phrases if f" {phrase} " in padded)
+                continue
             for start in range(len(found) - length + 1):
                 window = " ".join(found[start : start + length])
                 if window in phrases:
