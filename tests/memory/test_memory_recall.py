@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from recall_helpers import PETS_AND_WORK, Life, a_life, day, moment, observation, proof
@@ -153,6 +154,13 @@ class TestTurns:
             )
         )
         assert [item.turn for item in recall(life, "When did I buy the kayak?")] == [None]
+
+    def test_what_was_not_said_yet_is_not_what_was_true_then(self, life: Life) -> None:
+        turn = life.say("The plumber's number is 555 0199.")
+        question = "What is the plumber's number?"
+        said_on = life.index.turns([turn])[f"turn:{turn}"].created_at.local().date()
+        assert recall(life, question, as_of=said_on)
+        assert not recall(life, question, as_of=said_on - timedelta(days=1))
 
     def test_turns_can_be_left_out(self, life: Life) -> None:
         turn = life.say("I bought a kayak today.")

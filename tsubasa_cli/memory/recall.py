@@ -160,6 +160,7 @@ class Recaller:
         if not asked.terms or k < 1:
             return None
         found = self._search(asked, with_turns)
+        hidden = {*hidden, *(self._said_after(as_of, found.turns) if as_of else ())}
         fused = [(key, score) for key, score in self._fused(found) if key not in hidden]
         ranked = fused[: 2 * k + SPARE]
         strengths = self._strengths(asked, found, [key for key, _ in ranked])
@@ -216,6 +217,11 @@ class Recaller:
         if not self._weights.turns:
             return []
         return self._index.search_words(query, POOL, Tier.TURNS, columns)
+
+    def _said_after(self, day: date, turns: Ranking) -> list[str]:
+        """What was not said yet on ``day``, of ``turns``."""
+        said = self._index.turns([int(key.removeprefix(TURN_PREFIX)) for key, _ in turns])
+        return [key for key, turn in said.items() if turn.created_at.local().date() > day]
 
     # ------------------------------------------------------------------ ranking
 
