@@ -156,6 +156,17 @@ class TestCommands:
             assert chat.composer.text == "/rename "
             assert not chat.composer.menu.is_open
 
+    async def test_enter_obeys_what_is_written_and_not_what_was_offered_before(
+        self, space: Workspace
+    ) -> None:
+        session = fill(space, 1)
+        async with driving(space, session_id=session) as chat:
+            await chat.write("/")
+            assert chat.composer.menu.chosen is not None
+            chat.composer.field.insert("nosuch")
+            chat.composer._send()
+            assert chat.composer.text == "/nosuch", "it is no command, and stays to be mended"
+
     async def test_rename_and_export(self, space: Workspace) -> None:
         session = fill(space, 1)
         async with driving(space, session_id=session) as chat:

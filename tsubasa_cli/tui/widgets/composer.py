@@ -172,6 +172,8 @@ class Composer(Vertical):
     # ------------------------------------------------------------------ keys of the field
 
     def _send(self) -> None:
+        if self.menu.is_open:
+            self.menu.offer(self.field.text)
         if (chosen := self.menu.chosen) and self.field.text.strip() != f"/{chosen.name}":
             self._complete()
             if chosen.argument:
