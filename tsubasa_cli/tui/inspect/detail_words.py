@@ -192,9 +192,12 @@ def _step(step: Step, width: int) -> Iterator[Content]:
     event = step.event
     when = event.at.local()
     who = "you" if event.actor is Actor.USER else "the model"
-    reason = f" · {wording.visible_line(event.reason)}" if event.reason else ""
+    deed, why = OPS[event.op], wording.visible_line(event.reason)
+    if event.op is Op.UNDO and why:  # "taken back", or "done again"
+        deed, why = why, ""
+    reason = f" · {why}" if why else ""
     told = Content.assemble(
-        OPS[event.op], (f" by {who} · {wording.day(when.date())}, {when:%H:%M}{reason}", MUTED)
+        deed, (f" by {who} · {wording.day(when.date())}, {when:%H:%M}{reason}", MUTED)
     )
     first, *rest = told.wrap(max(width - 2, 8))
     yield Content.styled("● ", "$accent") + first
