@@ -173,6 +173,10 @@ class TestOneShot:
         assert done.returncode == 2
         assert b"not UTF-8" in done.stderr
 
+    def test_an_unknown_model_leaves_no_conversation_behind(self, home: Paths) -> None:
+        assert tsubasa("chat", "-p", "hi", "-m", "nosuch").returncode == 3
+        assert SessionStore(connect(home)).recent() == []
+
     def test_no_model_at_all_says_how_to_get_one(self, home: Paths, tmp_path: Path) -> None:  # noqa: ARG002
         (tmp_path / "sitecustomize.py").write_text(
             "import importlib.util as u\nreal = u.find_spec\n"
@@ -211,6 +215,7 @@ class TestSessions:
         tmp_path: Path,
     ) -> None:
         assert said in tsubasa("session", "list").stdout.decode()
+        assert said in tsubasa("session", "list", "-n", "0").stdout.decode()
         shown = tsubasa("session", "show", said[:5]).stdout.decode()
         assert "In Africa." in shown
         assert "Let me think." in shown

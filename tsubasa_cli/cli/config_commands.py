@@ -56,7 +56,7 @@ def set_(
     from tsubasa_cli.storage.settings_file import set_value
 
     set_value(context.paths(), key, value)
-    context.say(f"{key} is now {value}.")
+    context.say(f"{key} is now {value.removesuffix('.')}.")
 
 
 @config_app.command("edit")

@@ -49,6 +49,8 @@ async def _answer_once(wishes: Wishes) -> None:
     try:
         for notice in workspace.notices:
             context.say(notice)
+        if wishes.overrides.model:
+            workspace.host.find(wishes.overrides.model)
         chat = open_chat(workspace, _session_id(workspace, wishes), wishes.overrides)
         await chat.save_draft(wishes.prompt or "")
         text = await _fitting(chat, wishes)

@@ -30,12 +30,14 @@ class ExportFormat(StrEnum):
 
 @session_app.command("list")
 def list_(
-    limit: Annotated[int, typer.Option("--limit", "-n", help="At most this many.")] = 30,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=0, help="At most this many; 0 for all.")
+    ] = 30,
     deleted: Annotated[bool, typer.Option("--deleted", help="Those that were deleted.")] = False,
     as_json: Json = False,
 ) -> None:
     """List conversations, the newest first."""
-    sessions = context.store().recent(limit, deleted=deleted)
+    sessions = context.store().recent(limit or -1, deleted=deleted)
     if as_json:
         context.print_json([_facts(session) for session in sessions])
         return
