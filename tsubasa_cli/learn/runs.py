@@ -126,10 +126,13 @@ class RunStore:
 
 
 def changed_since(connection: sqlite3.Connection, event: int) -> Sequence[str]:
-    """The memories of which something else is to be taught than at ``event`` of the log."""
+    """The memories of which something else is to be taught than at ``event`` of the log: new or
+    other ones, and those that a run until then was taught and that are no more."""
     rows = connection.execute(
-        "SELECT DISTINCT memory_id FROM memory_events WHERE id > ?"
-        f" AND op NOT IN ({', '.join('?' * len(TEACHES_NOTHING))})",
+        "SELECT DISTINCT e.memory_id FROM memory_events e JOIN observations o ON o.id = e.memory_id"
+        f" WHERE e.id > ? AND e.op NOT IN ({', '.join('?' * len(TEACHES_NOTHING))})"
+        " AND (o.status IN ('active', 'superseded')"
+        " OR e.memory_id IN (SELECT memory_id FROM learn_manifest))",
         (event, *TEACHES_NOTHING),
     ).fetchall()
     return [row["memory_id"] for row in rows]

@@ -31,8 +31,7 @@ class Status:
             told.append(f"{self.model} is in service; it knows you as of {day}.")
         else:
             told.append(f"{self.model or 'No model'} is in service; it knows nothing by heart.")
-        word = "memory has" if self.changed == 1 else "memories have"
-        told.append(f"{self.changed:,} {word} changed since.")
+        told.append(self._news())
         if self.open_ and self.is_at_work:
             told.append(f"The run {self.open_.id} is at work, at: {self.open_.stage}.")
         elif self.open_:
@@ -41,6 +40,12 @@ class Status:
         elif self.last and self.last.state in (RunState.FAILED, RunState.REFUSED):
             told.append(f"The last run, {self.last.id}, did not succeed: {self.last.reason}")
         return told
+
+    def _news(self) -> str:
+        number = f"{self.changed:,} {'memory' if self.changed == 1 else 'memories'}"
+        if not self.personal:
+            return f"{number} can be learned."
+        return f"{number} {'has' if self.changed == 1 else 'have'} changed since."
 
 
 def status_of(ground: Ground) -> Status:
