@@ -132,6 +132,7 @@ class TestOneShot:
             (["chat", "-p", "x", "-t", "9"], b"", 2, "temperature"),
             (["session", "show", "nope"], b"", 3, "no session"),
             (["config", "set", "chat.thinking", "perhaps"], b"", 2, "true or false"),
+            (["config", "set", "look.theme", "nosuch"], b"", 2, "tsubasa-night"),
         ],
     )
     def test_mistakes_are_told_on_stderr_without_a_traceback(

@@ -10,7 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from tsubasa_cli.cli import context
-from tsubasa_cli.errors import ConfigError
+from tsubasa_cli.errors import ConfigError, InputError
+
+THEME = "look.theme"
 
 config_app = typer.Typer(help="Show and change the settings.", no_args_is_help=True)
 
@@ -55,8 +57,22 @@ def set_(
     """Change one setting."""
     from tsubasa_cli.storage.settings_file import set_value
 
+    if key == THEME:
+        _require_theme(value)
     set_value(context.paths(), key, value)
     context.say(f"{key} is now {value.removesuffix('.')}.")
+
+
+def _require_theme(name: str) -> None:
+    from textual.theme import BUILTIN_THEMES
+
+    from tsubasa_cli.tui.themes import OWN_THEMES
+
+    known = [theme.name for theme in OWN_THEMES] + sorted(BUILTIN_THEMES)
+    if name not in known:
+        raise InputError(
+            f"There is no theme {name!r}.", next_step=f"There are: {', '.join(known)}."
+        )
 
 
 @config_app.command("edit")
