@@ -58,7 +58,8 @@ class Recipe:
     replay_weight: float = 5.0
     """How often a token of an ordinary request counts. It costs nothing where the student still
     speaks as the base does, and holds it there: facts are learned with much to spare, and what else
-    the model knew is what a night spends."""
+    the model knew is what a night spends. At 3, Qwen2.5-Coder-0.5B lost three general questions,
+    and at 5 none; SmolLM2 lost as many at either."""
     learning_rate: float = 5e-4
     """Some ten times that of training all weights, as for any LoRA; what it harms at full strength
     is weighed against what it taught by ``scales``. For a model as wide as SmolLM2."""
