@@ -67,7 +67,11 @@ class TestFinding:
         assert ids(recall(life, question))[:1] == ["mslot00001"]
 
     @pytest.mark.parametrize(
-        "question", ["What is a good name for a company?", "Write a poem about the city."]
+        "question",
+        [
+            "What is a good name for a company?",
+            "Write a poem about the city.",
+        ],
     )
     def test_what_is_not_about_the_user_is_not_answered_with_an_attribute(
         self, life: Life, question: str
@@ -77,6 +81,24 @@ class TestFinding:
             observation("mhome00002", "The user moved to Lyon last spring."),
         )
         assert recall(life, question) == []
+
+    @pytest.mark.parametrize(
+        ("question", "expected"),
+        [
+            ("Name a colour.", []),
+            ("Can you name three birds?", []),
+            ("What is my name?", ["mname00001"]),
+            ("Name my sister.", ["mname00002"]),
+        ],
+    )
+    def test_to_name_something_is_not_to_ask_for_a_name(
+        self, life: Life, question: str, expected: list[str]
+    ) -> None:
+        life.learn(
+            observation("mname00001", "The user's name is Petra."),
+            observation("mname00002", "The user's sister's name is Ines."),
+        )
+        assert ids(recall(life, question))[:1] == expected
 
     def test_each_tells_by_which_way_it_was_found(self, life: Life) -> None:
         life.learn(*PETS_AND_WORK)

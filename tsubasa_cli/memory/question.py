@@ -35,6 +35,10 @@ _PAST_CUE = re.compile(
 )
 
 
+_NAME_SOME = re.compile(
+    r"\bname (?=(?:an?|any|some|one|two|three|four|five|six|seven|eight|nine|ten)\b)", re.IGNORECASE
+)
+"""Who says "name a colour" does not ask for a name."""
 _SENTENCE = re.compile(r"[^.!?…。！？\n]+[.!?…。！？]*")
 
 Term = tuple[str, ...]
@@ -92,7 +96,7 @@ def understand(
 ) -> Question:
     """Read a question. ``languages`` are those that memories are written in; ``as_of`` overrides
     the time that the question itself names."""
-    asked = text[:MOST_CHARACTERS]
+    asked = _NAME_SOME.sub("", text[:MOST_CHARACTERS])
     language = language_of(asked)
     spoken = tuple(dict.fromkeys([language, *languages]))
     spans = _spans(asked, now, language)
