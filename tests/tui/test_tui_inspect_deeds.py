@@ -493,3 +493,16 @@ class TestNoLostUpdate:
             conflict.query_one("#answer-mine", Button).press()
             await inspector.until(lambda: inspector.now(life["tea"]).status is Status.FORGOTTEN)
             assert inspector.now(life["tea"]).statement == "The user prefers coffee to tea."
+
+
+async def test_a_low_window_shows_how_to_leave_the_form(
+    space: Space, life: dict[str, Observation]
+) -> None:
+    assert life
+    async with inspecting(space, (40, 12)) as inspector:
+        await inspector.press("n")
+        hint = inspector.app.screen.query_one(".dialog-hint")
+        assert hint.region.height == 1
+        assert inspector.app.screen.region.contains_region(hint.region)
+        hidden_by = inspector.app.screen.get_widget_at(*hint.region.offset)[0]
+        assert hidden_by is hint
