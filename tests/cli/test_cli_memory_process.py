@@ -88,6 +88,11 @@ def test_one_session_alone(home: Paths, life: Path) -> None:
     assert len(MemoryLog(connect(home)).pending()) == 2
 
 
+def _hear_ctrl_c() -> None:
+    """Also where the tests run in the background, and ignore it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.mark.slow
 def test_a_killed_run_is_taken_up_and_nothing_is_distilled_twice(
     home: Paths, tmp_path: Path
@@ -102,7 +107,10 @@ def test_a_killed_run_is_taken_up_and_nothing_is_distilled_twice(
     for end in (signal.SIGINT, signal.SIGKILL):
         before = len(log.pending())
         running = subprocess.Popen(
-            [*COMMAND, "memory", "process"], stderr=subprocess.PIPE, start_new_session=True
+            [*COMMAND, "memory", "process"],
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            preexec_fn=_hear_ctrl_c,
         )
         while running.poll() is None and len(log.pending()) in (0, before):
             time.sleep(0.01)
