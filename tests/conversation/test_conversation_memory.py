@@ -292,7 +292,9 @@ class TestDistilling:
         await _all(Distiller(workspace.memory, workspace.store, slow))
         assert workspace.memory.log.pending() == []
         statements = [observation.statement for observation in workspace.memory.log.all()]
-        assert len(statements) == len(set(statements)) == 2
+        assert len(statements) == len(set(statements))
+        for word in ("Toronto", "Porto"):
+            assert sum(word in statement for statement in statements) == 1
 
 
 async def _all(distiller: Distiller) -> None:
