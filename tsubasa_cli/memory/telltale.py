@@ -51,11 +51,12 @@ class Phrases:
 
     def in_text(self, plain: str) -> Iterator[str]:
         """The phrases that the folded text ``plain`` holds."""
-        padded, found = f" {plain} ", plain.split()
+        padded = f" {plain} "
         for length, phrases in self._by_length.items():
             if len(phrases) <= FEW:
                 yield from (phrase for phrase in phrases if f" {phrase} " in padded)
                 continue
+            found = plain.split()
             for start in range(len(found) - length + 1):
                 window = " ".join(found[start : start + length])
                 if window in phrases:
